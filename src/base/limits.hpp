@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// Every limit of the program, with its unit and its reason. The ones that an operator may change
+/// are the defaults of `config::limits`; docs/configuration.md lists those.
+namespace nexus::limits {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// ---- HTTP, both sides ------------------------------------------------------------------------
+/// A browser sends about 20 header fields, an MCP client 10; 100 leaves room for proxies.
+inline constexpr std::size_t http_header_count_max = 100;
+/// Whole header block, request line included. nginx allows 32 KiB by default.
+inline constexpr std::size_t http_header_bytes_max = 32 * 1024;
+/// Request line alone.
+inline constexpr std::size_t http_target_bytes_max = 8 * 1024;
+/// A tool call that carries a document fits; a flood does not.
+inline constexpr std::size_t http_request_body_bytes_max = 4 * 1024 * 1024;
+/// What a server may answer to one call: images and files travel base64-encoded.
+inline constexpr std::size_t http_response_body_bytes_max = 64 * 1024 * 1024;
+/// One event of an SSE stream: as large as a response body.
+inline constexpr std::size_t sse_event_bytes_max = http_response_body_bytes_max;
+/// One line of a stdio stream: as large as a response body.
+inline constexpr std::size_t stdio_line_bytes_max = http_response_body_bytes_max;
+
+// ---- JSON-RPC --------------------------------------------------------------------------------
+/// Nesting of any message. simdjson's own bound is 1024; real schemas nest below 40.
+inline constexpr std::size_t json_depth_max = 128;
+/// A request id as the client wrote it, quotes included.
+inline constexpr std::size_t request_id_bytes_max = 256;
+/// Tool, prompt and method names.
+inline constexpr std::size_t name_bytes_max = 256;
+/// Members of one envelope object (message, params, _meta).
+inline constexpr std::size_t envelope_members_max = 64;
+/// What OpenAI and others accept as a function name.
+inline constexpr std::size_t public_name_bytes_max = 64;
+
+// ---- Connections and queues ------------------------------------------------------------------
+/// Client connections per process; each costs a descriptor of the 20,000 that machines allow.
+inline constexpr std::size_t client_connections_max = 16'384;
+/// Calls that one client connection may have in flight (stdio and pipelining).
+inline constexpr std::size_t calls_per_connection_max = 256;
+/// Calls in flight in the whole process.
+inline constexpr std::size_t calls_in_flight_max = 65'536;
+/// Calls in flight on one server unless its configuration says otherwise.
+inline constexpr std::size_t server_concurrency_default = 256;
+/// Calls that wait for a permit or a connection of one server, per worker.
+inline constexpr std::size_t server_queue_max = 1'024;
+/// Bytes waiting to be sent on one connection before its source is paused.
+inline constexpr std::size_t write_queue_high_bytes = 1024 * 1024;
+/// Bytes below which a paused source is resumed.
+inline constexpr std::size_t write_queue_low_bytes = write_queue_high_bytes / 2;
+/// A reader that lets this much pile up is cut off: the largest answer plus its framing.
+inline constexpr std::size_t write_queue_bytes_max =
+    http_response_body_bytes_max + 2 * write_queue_high_bytes;
+/// Legacy sessions per process.
+inline constexpr std::size_t sessions_max = 65'536;
+
+// ---- Catalogue -------------------------------------------------------------------------------
+/// Tools of one server; a server that lists more keeps the first ones and is reported.
+inline constexpr std::size_t tools_per_server_max = 20'000;
+/// Pages followed of one list.
+inline constexpr std::size_t list_pages_max = 1'000;
+/// Tools on one page of an answer to tools/list.
+inline constexpr std::size_t list_page_tools = 1'000;
+
+// ---- Times -----------------------------------------------------------------------------------
+/// From the first byte of a request to the end of its header block.
+inline constexpr seconds http_header_timeout{10};
+/// From the end of the header block to the end of the body.
+inline constexpr seconds http_body_timeout{30};
+/// A keep-alive connection without a request.
+inline constexpr seconds http_idle_timeout{75};
+/// A peer that takes no byte of what is queued for it.
+inline constexpr seconds write_stall_timeout{30};
+/// Every call has a deadline; this is the default.
+inline constexpr seconds call_timeout_default{60};
+/// The longest deadline that a configuration may ask for.
+inline constexpr seconds call_timeout_max{3600};
+inline constexpr seconds connect_timeout_default{10};
+/// Handshake of a server, from spawn or connect to the end of its tools list.
+inline constexpr seconds handshake_timeout_default{30};
+/// Comment lines on a silent SSE stream, so that no proxy closes it.
+inline constexpr seconds sse_keepalive_interval{15};
+/// A legacy session without a request or an open stream.
+inline constexpr seconds session_idle_timeout{3600};
+/// Time that calls in flight get when the process is told to stop.
+inline constexpr seconds drain_timeout{10};
+/// A child gets this long after its stdin closes, and again after SIGTERM.
+inline constexpr milliseconds child_stop_grace{2000};
+/// Bursts of list changes are told once.
+inline constexpr milliseconds list_changed_coalesce{50};
+
+// ---- Restart of servers ----------------------------------------------------------------------
+inline constexpr milliseconds restart_delay_min{200};
+inline constexpr seconds restart_delay_max{30};
+/// Restarts within `restart_window` after which a server is left down for `restart_delay_max`.
+inline constexpr std::size_t restarts_in_window_max = 5;
+inline constexpr seconds restart_window{60};
+
+// ---- Logs ------------------------------------------------------------------------------------
+/// Lines of one child's stderr per second that reach the log.
+inline constexpr std::size_t child_stderr_lines_per_second = 20;
+inline constexpr std::size_t child_stderr_line_bytes_max = 4 * 1024;
+
+static_assert(write_queue_low_bytes < write_queue_high_bytes);
+static_assert(http_target_bytes_max < http_header_bytes_max);
+static_assert(server_concurrency_default <= calls_in_flight_max);
+static_assert(calls_per_connection_max <= calls_in_flight_max);
+static_assert(json_depth_max <= 1024, "simdjson's own bound");
+static_assert(call_timeout_default <= call_timeout_max);
+
+} // namespace nexus::limits

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/limits.hpp"
+#include "base/log.hpp"
+
+/// The configuration: loaded and validated once, then an immutable value.
+namespace nexus::config {
+
+using std::chrono::milliseconds;
+
+enum class transport : std::uint8_t {
+  stdio,
+  http,     ///< Streamable HTTP; falls back to 2024-11-05 HTTP+SSE when the server wants that
+  sse,      ///< 2024-11-05 HTTP+SSE only
+};
+
+/// Which protocol revision a server speaks: found by a probe, or pinned.
+enum class era_pin : std::uint8_t { automatic, legacy, modern };
+
+enum class naming : std::uint8_t {
+  prefixed, ///< server__tool
+  bare,     ///< the tool's own name while it is unambiguous
+};
+
+struct source_position {
+  std::string file;
+  std::size_t line = 0, column = 0; ///< from 1
+};
+
+struct tls_options {
+  bool verify = true;
+  std::string ca_file;
+  std::string certificate_file, key_file;
+};
+
+/// One downstream server.
+struct server {
+  std::string name;
+  transport kind = transport::stdio;
+  // stdio
+  std::vector<std::string> argv; ///< command and arguments
+  std::map<std::string, std::string> env; ///< added to the inherited environment
+  std::vector<std::string> env_unset;     ///< names removed from it (null in the file)
+  std::string cwd;
+  // remote
+  std::string url; ///< http:// or https://
+  std::vector<std::pair<std::string, std::string>> headers;
+  tls_options tls;
+  // all
+  era_pin era = era_pin::automatic;
+  milliseconds call_timeout = limits::call_timeout_default;
+  milliseconds connect_timeout = limits::connect_timeout_default;
+  milliseconds handshake_timeout = limits::handshake_timeout_default;
+  std::size_t concurrency = limits::server_concurrency_default;
+  bool lazy = false;
+  std::vector<std::string> include_tools, exclude_tools; ///< glob patterns over the server's names
+  std::string description;
+  source_position position;
+  /// Why this server cannot be used although the file is valid (an unset ${input:...}); empty when
+  /// it can.
+  std::string unusable_reason;
+
+  friend bool operator==(const server& a, const server& b);
+};
+
+/// Bounds that an operator may change; the defaults are in base/limits.hpp.
+struct tunable_limits {
+  std::size_t header_count = limits::http_header_count_max;
+  std::size_t header_bytes = limits::http_header_bytes_max;
+  std::size_t body_bytes = limits::http_request_body_bytes_max;
+  std::size_t response_bytes = limits::http_response_body_bytes_max;
+  std::size_t connections = limits::client_connections_max;
+  std::size_t sessions = limits::sessions_max;
+  std::size_t calls_in_flight = limits::calls_in_flight_max;
+  milliseconds header_timeout = limits::http_header_timeout;
+  milliseconds body_timeout = limits::http_body_timeout;
+  milliseconds idle_timeout = limits::http_idle_timeout;
+  milliseconds session_idle_timeout = limits::session_idle_timeout;
+  milliseconds drain_timeout = limits::drain_timeout;
+};
+
+struct gateway {
+  std::string listen = "127.0.0.1:3000";
+  std::size_t workers = 0; ///< 0: one per core
+  std::string reactor = "auto"; ///< auto, io_uring, epoll
+  log::level log_level = log::level::info;
+  log::format log_format = log::format::text;
+  naming names = naming::prefixed;
+  /// Host names beside loopback ones that requests may carry, and origins that may call.
+  std::vector<std::string> allowed_hosts, allowed_origins;
+  /// Listening beyond loopback without authentication has to be asked for in words.
+  bool insecure_listen = false;
+  tunable_limits limits;
+  std::vector<server> servers; ///< in the file's order
+};
+
+enum class severity : std::uint8_t { warning, error };
+
+/// A finding with its place, what was expected and, for misspelt keys, the near miss.
+struct diagnostic {
+  severity level = severity::error;
+  source_position position;
+  std::string message;
+  std::string hint; ///< a remedy; may be empty
+  /// `file:line:column: error: message (hint)`
+  [[nodiscard]] std::string to_string() const;
+};
+
+/// The world that interpolation sees; tests give their own.
+struct environment {
+  std::map<std::string, std::string> variables;
+  std::string home, working_directory;
+  /// Reads a file for {file:...}; empty optional when it cannot.
+  std::function<std::optional<std::string>(const std::string& path)> read_file;
+  [[nodiscard]] static environment of_process();
+};
+
+struct loaded {
+  std::optional<gateway> value; ///< empty when there is an error among the findings
+  std::vector<diagnostic> findings;
+};
+
+/// Loads our own format or any client's dialect, by content (TOML by the .toml suffix).
+[[nodiscard]] loaded load_file(const std::string& path, const environment& env);
+[[nodiscard]] loaded load_text(std::string_view text, const std::string& file_name,
+                               const environment& env);
+
+/// Any client's configuration as our format, with comments, interpolations kept as written.
+struct imported {
+  std::string text; ///< empty when there is an error among the findings
+  std::vector<diagnostic> findings;
+};
+[[nodiscard]] imported import_text(std::string_view text, const std::string& file_name,
+                                   const environment& env);
+
+} // namespace nexus::config

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/limits.hpp"
+#include "base/result.hpp"
+
+/// Server-sent events (WHATWG HTML, "9.2 Server-sent events") as a sans-I/O codec.
+namespace nexus::http {
+
+/// One dispatched event. Views live during the callback only.
+struct sse_event {
+  std::string_view type = "message";
+  std::string_view data; ///< lines joined by LF; padding_bytes are readable after it
+  std::optional<std::string_view> id;  ///< set when this event carried an id field
+  std::optional<std::uint32_t> retry_ms;
+};
+
+class sse_handler {
+ public:
+  virtual ~sse_handler() = default;
+  virtual void on_event(const sse_event& event) = 0;
+};
+
+/// Parses a stream of events: any of LF, CR, CRLF ends a line, a BOM at the start is skipped, an
+/// event with an id or retry but without data is dispatched with empty data (MCP's priming event).
+class sse_parser {
+ public:
+  explicit sse_parser(std::size_t event_bytes_max = limits::sse_event_bytes_max);
+  /// @errors event_too_large
+  [[nodiscard]] result<> feed(std::string_view bytes, sse_handler& receiver);
+  void reset();
+
+ private:
+  enum class newline : std::uint8_t { none, carriage_return };
+  void take_line(std::string_view line, sse_handler& receiver);
+  void dispatch(sse_handler& receiver);
+
+  std::size_t event_bytes_max_;
+  std::string line_;
+  std::string data_;
+  std::string type_;
+  std::string id_;
+  bool has_id_ = false;
+  bool has_data_ = false;
+  bool at_start_ = true;
+  newline pending_ = newline::none;
+  std::optional<std::uint32_t> retry_ms_;
+};
+
+/// Appends one event; `data` with line breaks of any kind becomes several data lines. `id` and
+/// `type` are left out when empty. @pre `id` and `type` hold no CR, LF or NUL
+void append_sse_event(std::string& out, std::string_view data, std::string_view type = {},
+                      std::string_view id = {});
+/// Appends a comment line, the keep-alive of a silent stream.
+void append_sse_comment(std::string& out, std::string_view text = {});
+
+} // namespace nexus::http

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/clock.hpp"
+#include "base/unique_function.hpp"
+
+/// A hierarchical timing wheel: arming and cancelling are O(1), and nothing is allocated.
+namespace nexus::net {
+
+class timer_wheel;
+
+/// An intrusive timer. Destroying it cancels it. Lives on its wheel's thread.
+class timer {
+ public:
+  timer() = default;
+  explicit timer(unique_function<void()> action) : action_(std::move(action)) {}
+  timer(const timer&) = delete;
+  timer& operator=(const timer&) = delete;
+  ~timer() { cancel(); }
+
+  void set_action(unique_function<void()> action) { action_ = std::move(action); }
+  void cancel() noexcept;
+  [[nodiscard]] bool armed() const noexcept { return previous_next_ != nullptr; }
+
+ private:
+  friend class timer_wheel;
+  unique_function<void()> action_;
+  timer* next_ = nullptr;
+  timer** previous_next_ = nullptr;
+  std::uint64_t due_tick_ = 0;
+  timer_wheel* wheel_ = nullptr;
+};
+
+/// Ticks of 4 ms; a timer fires at or after its time, never before.
+class timer_wheel {
+ public:
+  static constexpr milliseconds tick{4};
+
+  explicit timer_wheel(time_point start);
+  ~timer_wheel();
+  timer_wheel(const timer_wheel&) = delete;
+  timer_wheel& operator=(const timer_wheel&) = delete;
+
+  /// (Re)arms `t` to fire once, `delay` after `now`.
+  void arm(timer& t, time_point now, nanoseconds delay);
+  /// Fires what is due. Actions may arm, cancel and destroy any timer.
+  /// @returns how many fired
+  std::size_t advance(time_point now);
+  /// How long the thread may sleep at most; empty when no timer is armed.
+  [[nodiscard]] std::optional<nanoseconds> until_next(time_point now) const noexcept;
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  friend class timer;
+  static constexpr std::size_t levels = 5;
+  static constexpr std::size_t slots = 64;
+  void insert(timer& t) noexcept;
+  void cascade(std::size_t level, std::size_t slot) noexcept;
+
+  std::array<std::array<timer*, slots>, levels> buckets_{};
+  std::array<std::uint64_t, levels> occupied_{};
+  time_point start_;
+  std::uint64_t current_tick_ = 0;
+  std::size_t size_ = 0;
+};
+
+} // namespace nexus::net
