@@ -30,6 +30,9 @@ inline constexpr std::size_t stdio_line_bytes_max = http_response_body_bytes_max
 // ---- JSON-RPC --------------------------------------------------------------------------------
 /// Nesting of any message. simdjson's own bound is 1024; real schemas nest below 40.
 inline constexpr std::size_t json_depth_max = 128;
+/// Scratch memory of a scanner is kept for texts up to this size and given back above it: four
+/// bytes of address space for each byte of text.
+inline constexpr std::size_t json_scratch_text_bytes_max = http_request_body_bytes_max;
 /// A request id as the client wrote it, quotes included.
 inline constexpr std::size_t request_id_bytes_max = 256;
 /// Tool, prompt and method names.
@@ -101,6 +104,10 @@ inline constexpr seconds restart_delay_max{30};
 /// Restarts within `restart_window` after which a server is left down for `restart_delay_max`.
 inline constexpr std::size_t restarts_in_window_max = 5;
 inline constexpr seconds restart_window{60};
+
+// ---- Metrics ---------------------------------------------------------------------------------
+/// Servers with series of their own; a scrape of so many is about 10 MB. The rest share one.
+inline constexpr std::size_t metric_servers_max = 4'096;
 
 // ---- Logs ------------------------------------------------------------------------------------
 /// Lines of one child's stderr per second that reach the log.
