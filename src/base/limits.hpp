@@ -18,6 +18,16 @@ inline constexpr std::size_t http_header_count_max = 100;
 inline constexpr std::size_t http_header_bytes_max = 32 * 1024;
 /// Request line alone.
 inline constexpr std::size_t http_target_bytes_max = 8 * 1024;
+/// RFC 9110 methods have at most 7 bytes, registered ones 17 (UPDATEREDIRECTREF).
+inline constexpr std::size_t http_method_bytes_max = 32;
+/// Extensions of one chunk. Nobody uses them but attackers.
+inline constexpr std::size_t http_chunk_extension_bytes_max = 256;
+/// Chunk framing of one body beyond eight bytes per byte of body.
+inline constexpr std::size_t http_chunk_overhead_bytes_max = 16 * 1024;
+/// 1xx responses before the real one; a server that sends more never means to answer.
+inline constexpr std::size_t http_interim_responses_max = 16;
+/// Memory that a parser keeps for its next message: 16,384 idle connections keep 1 GiB at most.
+inline constexpr std::size_t http_retained_buffer_bytes_max = 64 * 1024;
 /// A tool call that carries a document fits; a flood does not.
 inline constexpr std::size_t http_request_body_bytes_max = 4 * 1024 * 1024;
 /// What a server may answer to one call: images and files travel base64-encoded.
@@ -113,6 +123,20 @@ inline constexpr std::size_t metric_servers_max = 4'096;
 /// Lines of one child's stderr per second that reach the log.
 inline constexpr std::size_t child_stderr_lines_per_second = 20;
 inline constexpr std::size_t child_stderr_line_bytes_max = 4 * 1024;
+
+// ---- Configuration ---------------------------------------------------------------------------
+/// A configuration file, or a file that it names; a client's state file grows to a few MiB.
+inline constexpr std::size_t config_file_bytes_max = 32 * 1024 * 1024;
+/// Server names stand in tool names and paths: what a provider accepts as a whole name.
+inline constexpr std::size_t server_name_bytes_max = public_name_bytes_max;
+/// Highest value of a tunable count: above it descriptors and ports run out first.
+inline constexpr std::size_t tunable_count_max = 1'000'000;
+/// Highest value of a tunable size: what one message may take of the memory of a small machine.
+inline constexpr std::size_t tunable_bytes_max = std::size_t{1024} * 1024 * 1024;
+/// Highest value of a tunable time.
+inline constexpr seconds tunable_time_max{24 * 3600};
+/// Threads that a configuration may ask for.
+inline constexpr std::size_t workers_max = 1'024;
 
 static_assert(write_queue_low_bytes < write_queue_high_bytes);
 static_assert(http_target_bytes_max < http_header_bytes_max);

@@ -13,12 +13,12 @@
 namespace nexus::json {
 
 enum class errc {
-  malformed = 1,  ///< not JSON, or invalid UTF-8
-  too_deep,       ///< nested deeper than limits::json_depth_max
-  duplicate_key,  ///< a member name twice in an object that the visitor entered
+  malformed = 1,    ///< not JSON, or invalid UTF-8
+  too_deep,         ///< nested deeper than limits::json_depth_max
+  duplicate_key,    ///< a member name twice in an object that the visitor entered
   too_many_members, ///< an entered object has more than limits::envelope_members_max
-  wrong_type,     ///< the root is not what the caller expects
-  refused,        ///< the visitor refused a member
+  wrong_type,       ///< the root is not what the caller expects
+  refused,          ///< the visitor refused a member
 };
 [[nodiscard]] std::error_code make_error_code(errc code) noexcept;
 
@@ -42,7 +42,7 @@ struct slice {
 
 /// A member of an object.
 struct member {
-  std::string_view key;  ///< unescaped; valid during the callback only
+  std::string_view key; ///< unescaped; valid during the callback only
   slice value;
   std::string_view span; ///< from the key's opening quote to the end of the value
 };
@@ -56,7 +56,8 @@ class visitor {
     refuse, ///< stop with errc::refused
   };
   virtual ~visitor() = default;
-  /// Called at each key. `enter` is honoured for objects only; anything else is taken.
+  /// Called at each key; `depth` is 0 for the members of the root. `enter` is honoured for objects
+  /// only; anything else is taken.
   virtual step on_key(unsigned depth, std::string_view key, kind type) = 0;
   /// Called once the value is validated.
   virtual void on_member(unsigned depth, const member& found) = 0;
@@ -96,7 +97,8 @@ class scanner {
   std::unique_ptr<impl> impl_;
 };
 
-/// The text of a JSON string slice without quotes and escapes. @pre `value` is a validated string
+/// The text of a JSON string slice without quotes and escapes; an escaped surrogate without its
+/// partner, which the scanner accepts, becomes U+FFFD. @pre `value` is a validated string
 [[nodiscard]] std::string unquote(slice value);
 /// As unquote, but without a copy when nothing is escaped. `scratch` holds the text otherwise.
 [[nodiscard]] std::string_view unquote(slice value, std::string& scratch);

@@ -29,7 +29,10 @@ class object_writer {
 };
 
 /// The value in the canonical form of RFC 8785 (sorted keys, minimal escapes, shortest numbers),
-/// for hashes and comparisons. @pre `text` is validated JSON with padding
+/// for hashes and comparisons. Numbers are doubles there: integers beyond 2^53 are rounded, so that
+/// neighbours can become equal. What the RFC leaves undefined has one form each: a number beyond
+/// the doubles keeps its text, an escaped lone surrogate stays escaped in lower case, members with
+/// equal keys keep their order. @pre `text` is validated JSON
 [[nodiscard]] std::string canonical(std::string_view text);
 
 } // namespace nexus::json
