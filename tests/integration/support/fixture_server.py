@@ -1,0 +1,93 @@
+"""A scriptable MCP server of both eras: stdio, Streamable HTTP and 2024-11-05 HTTP+SSE."""
+
+import argparse
+import json
+import sys
+import threading
+import time
+
+import fixture_tools
+
+
+def parse_options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name", default="fixture")
+    parser.add_argument("--era", choices=("legacy", "modern", "dual"), default="legacy")
+    parser.add_argument("--legacy-version", default="2025-11-25", help="the newest it knows")
+    parser.add_argument("--port", type=int, help="serve HTTP on this loopback port, 0: any")
+    parser.add_argument("--sse", action="store_true", help="2024-11-05 HTTP+SSE at /sse")
+    parser.add_argument("--answer", choices=("json", "sse"), default="json", help="legacy HTTP")
+    parser.add_argument("--page", type=int, default=0, help="tools on a page")
+    parser.add_argument("--tools", type=int, default=0, help="this many tools t00000... more")
+    parser.add_argument("--tools-file", help="a JSON array of tool definitions, added as they are")
+    parser.add_argument("--bare", action="store_true", help="without the built-in tools")
+    parser.add_argument("--log", help="append every inbound message and event here, as JSON lines")
+    parser.add_argument("--slow-start", type=float, default=0.0, help="seconds before initialize")
+    parser.add_argument("--on-probe", choices=("refuse", "exit", "hang"), default="refuse")
+    parser.add_argument("--tag", help="has no effect: tells two command lines apart")
+    options = parser.parse_args()
+    options.transport = "stdio" if options.port is None else "http"
+    return options
+
+
+def serve_stdio(core):
+    lock = threading.Lock()
+    listens = {}
+    out = sys.stdout.buffer
+
+    def send(message):
+        data = message if isinstance(message, bytes) else json.dumps(message).encode()
+        with lock:
+            out.write(data + b"\n")
+            out.flush()
+
+    def legacy_change():
+        send({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+
+    def listen(message):
+        request_id = message["id"]
+        wanted = message["params"].get("notifications", {})
+        meta = {fixture_tools.META + "subscriptionId": request_id}
+        honoured = {k: v for k, v in wanted.items() if k == "toolsListChanged"}
+        method = "notifications/subscriptions/acknowledged"
+        params = {"notifications": honoured, "_meta": meta}
+        send({"jsonrpc": "2.0", "method": method, "params": params})
+
+        def change():
+            method = "notifications/tools/list_changed"
+            send({"jsonrpc": "2.0", "method": method, "params": {"_meta": meta}})
+
+        listens[request_id] = change
+        core.listeners.append(change)
+
+    for raw in sys.stdin.buffer:
+        message = json.loads(raw)
+        method = message.get("method") if isinstance(message, dict) else None
+        if method == "subscriptions/listen" and core.options.era != "legacy":
+            core.record({"in": message})
+            listen(message)
+            continue
+        if method == "notifications/initialized":
+            core.listeners.append(legacy_change)
+        if method == "notifications/cancelled":
+            change = listens.pop((message.get("params") or {}).get("requestId"), None)
+            if change:
+                core.listeners.remove(change)
+        core.dispatch(message, raw.rstrip(b"\r\n"), send)
+    core.record({"event": "stdin closed"})
+
+
+def main():
+    options = parse_options()
+    core = fixture_tools.Core(options)
+    core.record({"event": "start", "at": time.time()})
+    if options.transport == "stdio":
+        serve_stdio(core)
+    else:
+        import fixture_http
+
+        fixture_http.serve(core)
+
+
+if __name__ == "__main__":
+    main()
