@@ -70,6 +70,14 @@ inline constexpr std::size_t write_queue_low_bytes = write_queue_high_bytes / 2;
 /// A reader that lets this much pile up is cut off: the largest answer plus its framing.
 inline constexpr std::size_t write_queue_bytes_max =
     http_response_body_bytes_max + 2 * write_queue_high_bytes;
+/// TLS contexts kept for further connections: one per set of certificate files in a configuration.
+inline constexpr std::size_t tls_contexts_max = 256;
+/// What a stream keeps allocated for its next message once a large one is sent.
+inline constexpr std::size_t stream_buffer_keep_bytes = 64 * 1024;
+/// Threads of one reactor inside the system's resolver, which may block for half a minute each.
+inline constexpr std::size_t name_lookup_threads_max = 4;
+/// Names of one reactor that wait for such a thread.
+inline constexpr std::size_t name_lookups_waiting_max = 1'024;
 /// Legacy sessions per process.
 inline constexpr std::size_t sessions_max = 65'536;
 
@@ -90,6 +98,10 @@ inline constexpr seconds http_body_timeout{30};
 inline constexpr seconds http_idle_timeout{75};
 /// A peer that takes no byte of what is queued for it.
 inline constexpr seconds write_stall_timeout{30};
+/// How long close_after_flush() discards what the peer still sends, lest a reset eat the answer.
+inline constexpr seconds linger_timeout{2};
+/// How long a listener waits for descriptors to come free before it accepts again.
+inline constexpr milliseconds accept_retry_delay{50};
 /// Every call has a deadline; this is the default.
 inline constexpr seconds call_timeout_default{60};
 /// The longest deadline that a configuration may ask for.
