@@ -38,9 +38,11 @@ struct field {
   std::string_view value; ///< without surrounding white space
 };
 
-/// The fields of one message. Owns its bytes; views live until clear().
+/// The fields of one message. Owns its bytes; views live until clear() or the next add().
 class header_fields {
  public:
+  /// Makes room for fields of that many bytes in all.
+  void reserve(std::size_t bytes) { storage_.reserve(bytes); }
   void add(std::string_view name, std::string_view value);
   /// The first field of that name in any case; empty optional when there is none.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
@@ -59,7 +61,8 @@ class header_fields {
   std::vector<entry> entries_;
 };
 
-/// A whole request: head and body. Reused for every request of a connection.
+/// A whole request: head and body. Reused for every request of a connection. A parsed one may be
+/// moved, but the `path` and `query` of a copy point into the original.
 struct request {
   method verb = method::other;
   std::string verb_text;  ///< as sent
@@ -187,7 +190,8 @@ void append_last_chunk(std::string& out);
 [[nodiscard]] bool media_type_is(std::string_view content_type, std::string_view wanted) noexcept;
 /// True when an Accept value admits `wanted` (exact, type/*, or */*, q=0 excluded). An absent
 /// header admits everything; pass an empty optional.
-[[nodiscard]] bool accepts(std::optional<std::string_view> accept, std::string_view wanted) noexcept;
+[[nodiscard]] bool accepts(std::optional<std::string_view> accept,
+                           std::string_view wanted) noexcept;
 
 } // namespace nexus::http
 

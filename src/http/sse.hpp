@@ -15,8 +15,8 @@ namespace nexus::http {
 /// One dispatched event. Views live during the callback only.
 struct sse_event {
   std::string_view type = "message";
-  std::string_view data; ///< lines joined by LF; padding_bytes are readable after it
-  std::optional<std::string_view> id;  ///< set when this event carried an id field
+  std::string_view data;              ///< lines joined by LF; padding_bytes are readable after it
+  std::optional<std::string_view> id; ///< set when this event carried an id field
   std::optional<std::uint32_t> retry_ms;
 };
 
@@ -31,24 +31,26 @@ class sse_handler {
 class sse_parser {
  public:
   explicit sse_parser(std::size_t event_bytes_max = limits::sse_event_bytes_max);
-  /// @errors event_too_large
+  /// An event counts as the bytes of its data lines and of the line that has not ended yet.
+  /// @errors event_too_large; the parser is then unusable until reset()
   [[nodiscard]] result<> feed(std::string_view bytes, sse_handler& receiver);
   void reset();
 
  private:
-  enum class newline : std::uint8_t { none, carriage_return };
-  void take_line(std::string_view line, sse_handler& receiver);
+  /// Takes a line without its ending. @returns false when the event is too large
+  [[nodiscard]] bool take_line(std::string_view line, sse_handler& receiver);
+  void take_field(std::string_view name, std::string_view value);
   void dispatch(sse_handler& receiver);
 
   std::size_t event_bytes_max_;
-  std::string line_;
-  std::string data_;
+  std::string line_; ///< a line that arrived in part
+  std::string data_; ///< of the event at hand, each line with LF behind it
   std::string type_;
   std::string id_;
   bool has_id_ = false;
-  bool has_data_ = false;
-  bool at_start_ = true;
-  newline pending_ = newline::none;
+  bool at_start_ = true;  ///< a BOM may still come
+  bool after_cr_ = false; ///< LF right behind it belongs to the same line ending
+  bool failed_ = false;
   std::optional<std::uint32_t> retry_ms_;
 };
 
@@ -56,7 +58,8 @@ class sse_parser {
 /// `type` are left out when empty. @pre `id` and `type` hold no CR, LF or NUL
 void append_sse_event(std::string& out, std::string_view data, std::string_view type = {},
                       std::string_view id = {});
-/// Appends a comment line, the keep-alive of a silent stream.
+/// Appends a comment line and an empty one, the keep-alive of a silent stream. Line breaks in
+/// `text` begin further comment lines.
 void append_sse_comment(std::string& out, std::string_view text = {});
 
 } // namespace nexus::http
