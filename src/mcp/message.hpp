@@ -150,8 +150,9 @@ struct message {
 /// result or an error; both of the latter. An error response may lack its id or say null.
 /// Unknown members beside jsonrpc, id, method, params, result and error are validated and dropped.
 ///
-/// On failure `into.id` is present when a valid id was read before or after the mistake, and
-/// `into.method` likewise; nothing else of `into` may be used.
+/// On failure `into.id` is present if a valid id was read, and `into.method` likewise, for the
+/// error reply; nothing else of `into` may be used. Reading goes on after a mistake, so that a
+/// later id is found, but not after broken JSON or a duplicate key.
 /// @pre json::padding_bytes are readable after `padded_text`
 /// @errors parse_error (not JSON, nested too deeply), invalid_request (no message that MCP allows),
 ///         invalid_params (params or _meta is no object, or has a key refused as above)
