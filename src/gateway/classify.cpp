@@ -1,0 +1,204 @@
+#include "gateway/classify.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "json/write.hpp"
+
+namespace nexus::gateway {
+namespace {
+
+using mcp::errc;
+using mcp::meta_key;
+using mcp::param_key;
+
+std::unexpected<refusal> refuse(errc code, std::string message, std::string data = {}) {
+  return std::unexpected(refusal{code, static_cast<unsigned>(mcp::http_status(code)),
+                                 std::move(message), std::move(data)});
+}
+
+bool names_modern(std::optional<std::string_view> version) {
+  if (!version) return false;
+  const auto known = mcp::parse_revision(*version);
+  return known && mcp::era_of(*known) == mcp::era::modern;
+}
+
+/// The first thing wrong with a modern envelope, or empty.
+std::string_view envelope_problem(const mcp::message& m) {
+  if (!m.meta[meta_key::protocol_version].is(json::kind::string))
+    return "_meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string";
+  if (!m.meta[meta_key::client_capabilities].is(json::kind::object))
+    return "_meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object";
+  if (m.meta.has(meta_key::client_info) && !m.meta[meta_key::client_info].is(json::kind::object))
+    return "_meta[\"io.modelcontextprotocol/clientInfo\"] must be an object";
+  const auto level = m.meta[meta_key::log_level];
+  if (level && (!level.is(json::kind::string) || !mcp::parse_log_level(json::unquote(level))))
+    return "_meta[\"io.modelcontextprotocol/logLevel\"] is no log level";
+  const auto token = m.meta[meta_key::progress_token];
+  if (token && !token.is(json::kind::string) && !token.is(json::kind::number))
+    return "_meta.progressToken must be a string or an integer";
+  return {};
+}
+
+/// The member of params that Mcp-Name mirrors, for the methods that have one.
+std::optional<param_key> mirrored_param(std::string_view method) {
+  if (method == "tools/call" || method == "prompts/get") return param_key::name;
+  if (method == "resources/read") return param_key::uri;
+  return std::nullopt;
+}
+
+std::expected<void, refusal> check_standard_headers(const mcp::message& m,
+                                                    const protocol_headers& headers) {
+  if (!headers.method)
+    return refuse(errc::header_mismatch, "the Mcp-Method header is missing");
+  if (*headers.method != m.method)
+    return refuse(errc::header_mismatch, fmt::format("the Mcp-Method header says '{}', the body '{}'",
+                                                     *headers.method, m.method));
+  const auto key = mirrored_param(m.method);
+  if (!key || !m.params[*key].is(json::kind::string)) return {};
+  if (!headers.name) return refuse(errc::header_mismatch, "the Mcp-Name header is missing");
+  const auto decoded = decode_header_value(*headers.name);
+  if (!decoded) return refuse(errc::header_mismatch, "the Mcp-Name header is wrongly encoded");
+  const std::string wanted = json::unquote(m.params[*key]);
+  if (*decoded != wanted)
+    return refuse(errc::header_mismatch,
+                  fmt::format("the Mcp-Name header says '{}', the body '{}'", *decoded, wanted));
+  return {};
+}
+
+std::expected<classified, refusal> classify_modern(const mcp::message& m,
+                                                   const protocol_headers& headers) {
+  if (const auto problem = envelope_problem(m); !problem.empty())
+    return refuse(errc::invalid_params, std::string(problem));
+  const std::string version = json::unquote(m.meta[meta_key::protocol_version]);
+  if (headers.present && headers.protocol_version != version)
+    return refuse(errc::header_mismatch,
+                  headers.protocol_version
+                      ? fmt::format("the MCP-Protocol-Version header says '{}', the body '{}'",
+                                    *headers.protocol_version, version)
+                      : "the MCP-Protocol-Version header is missing");
+  if (headers.present && headers.method && *headers.method != m.method)
+    return refuse(errc::header_mismatch, fmt::format("the Mcp-Method header says '{}', the body '{}'",
+                                                     *headers.method, m.method));
+  const auto known = mcp::parse_revision(version);
+  if (!known || mcp::era_of(*known) != mcp::era::modern)
+    return refuse(errc::unsupported_version,
+                  fmt::format("protocol version '{}' is not served", version),
+                  unsupported_version_data(version));
+  if (headers.present && m.kind == mcp::message_kind::request)
+    if (auto checked = check_standard_headers(m, headers); !checked)
+      return std::unexpected(std::move(checked.error()));
+  return classified{mcp::era::modern, *known};
+}
+
+constexpr std::string_view base64_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view encoded_prefix = "=?base64?", encoded_suffix = "?=";
+
+bool is_encoded(std::string_view value) {
+  return value.size() >= encoded_prefix.size() + encoded_suffix.size() &&
+         value.starts_with(encoded_prefix) && value.ends_with(encoded_suffix);
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); i += 4) {
+    std::array<std::size_t, 4> digit{};
+    std::size_t padding = 0;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const char c = text[i + k];
+      if (c == '=' && i + 4 == text.size() && k >= 2) {
+        ++padding;
+        continue;
+      }
+      digit[k] = base64_alphabet.find(c);
+      if (digit[k] == std::string_view::npos || padding != 0) return std::nullopt;
+    }
+    const std::size_t bits = digit[0] << 18 | digit[1] << 12 | digit[2] << 6 | digit[3];
+    const std::size_t unused = padding == 2 ? 0xffff : padding == 1 ? 0xff : 0;
+    if ((bits & unused) != 0) return std::nullopt;
+    for (std::size_t k = 0; k < 3 - padding; ++k)
+      out += static_cast<char>(bits >> (16 - 8 * k) & 0xff);
+  }
+  return out;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    std::size_t bits = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k)
+      out += k <= count ? base64_alphabet[bits >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
+} // namespace
+
+std::expected<classified, refusal> classify(const mcp::message& m,
+                                            const protocol_headers& headers) {
+  const bool modern_header = names_modern(headers.protocol_version);
+  const bool has_envelope = m.meta.has(meta_key::protocol_version);
+  if (m.kind == mcp::message_kind::response || m.kind == mcp::message_kind::error_response)
+    return classified{};
+  if (m.kind == mcp::message_kind::notification) {
+    if (has_envelope) return classify_modern(m, headers);
+    if (modern_header) return classified{mcp::era::modern, mcp::newest_modern};
+  } else if (m.method == "initialize") {
+    if (has_envelope && envelope_problem(m).empty()) return classify_modern(m, headers);
+    if (modern_header)
+      return refuse(errc::header_mismatch,
+                    "initialize belongs to legacy revisions, the MCP-Protocol-Version header names "
+                    "a modern one");
+  } else if (has_envelope) {
+    return classify_modern(m, headers);
+  } else if (modern_header) {
+    return refuse(errc::invalid_params,
+                  "params._meta with io.modelcontextprotocol/protocolVersion and "
+                  "clientCapabilities is missing");
+  }
+  classified legacy;
+  if (headers.protocol_version) {
+    const auto known = mcp::parse_revision(*headers.protocol_version);
+    if (!known)
+      return refuse(errc::unsupported_version,
+                    fmt::format("protocol version '{}' is not served", *headers.protocol_version),
+                    unsupported_version_data(*headers.protocol_version));
+    legacy.revision = *known;
+  }
+  return legacy;
+}
+
+std::optional<std::string> decode_header_value(std::string_view value) {
+  value = trim(value);
+  if (!is_encoded(value)) return std::string(value);
+  return decode_base64(value.substr(
+      encoded_prefix.size(), value.size() - encoded_prefix.size() - encoded_suffix.size()));
+}
+
+std::string encode_header_value(std::string_view value) {
+  const bool plain = std::all_of(value.begin(), value.end(), [](char c) {
+    return c == '\t' || (c >= ' ' && c <= '~');
+  });
+  const bool edges = !value.empty() && trim(value) != value;
+  if (plain && !edges && !is_encoded(value)) return std::string(value);
+  return std::string(encoded_prefix) + encode_base64(value) + std::string(encoded_suffix);
+}
+
+std::string unsupported_version_data(std::string_view requested) {
+  std::string out = R"({"supported":[")";
+  out += mcp::to_string(mcp::newest_modern);
+  out += R"("],"requested":)";
+  json::append_string(out, requested);
+  out += '}';
+  return out;
+}
+
+} // namespace nexus::gateway
