@@ -1,0 +1,173 @@
+#include "config/gateway_section.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "config/address.hpp"
+
+namespace nexus::config::detail {
+namespace {
+
+constexpr std::string_view reactor_names[] = {"auto", "io_uring", "epoll"};
+constexpr std::string_view naming_names[] = {"prefixed", "bare"};
+constexpr std::string_view level_names[] = {"trace", "debug", "info", "warn", "error", "off"};
+constexpr std::string_view format_names[] = {"text", "json"};
+constexpr std::string_view unset_names[] = {"error", "empty", "literal"};
+
+class section_reader {
+ public:
+  section_reader(const node& root, findings& out) : root_(root), findings_(out) {}
+
+  gateway_section run() {
+    gateway& value = out_.value;
+    if (const node* workers = root_.get("workers")) {
+      value.workers = read_count(*workers, "workers", 0, nexus::limits::workers_max, findings_)
+                          .value_or(value.workers);
+    }
+    if (const auto choice = choose("reactor", reactor_names)) {
+      value.reactor = reactor_names[*choice];
+    }
+    if (const auto choice = choose("names", naming_names)) {
+      value.names = static_cast<naming>(*choice);
+    }
+    if (const auto choice = choose("unsetVariables", unset_names)) {
+      out_.unset = static_cast<unset_policy>(*choice);
+    }
+    if (const node* insecure = root_.get("insecureListen")) {
+      value.insecure_listen = read_boolean(*insecure, "insecureListen", findings_).value_or(false);
+    }
+    read_listen();
+    read_log();
+    read_limits();
+    value.allowed_hosts = addresses("allowedHosts", host_problem);
+    value.allowed_origins = addresses("allowedOrigins", origin_problem);
+    return std::move(out_);
+  }
+
+ private:
+  std::optional<std::size_t> choose(std::string_view key,
+                                    std::span<const std::string_view> choices) {
+    const node* value = root_.get(key);
+    return value != nullptr ? read_choice(*value, key, choices, findings_) : std::nullopt;
+  }
+
+  void read_listen() {
+    const node* listen = root_.get("listen");
+    if (listen == nullptr)
+      return;
+    const auto address = read_string(*listen, "listen", findings_);
+    if (!address)
+      return;
+    if (auto problem = listen_problem(address->text, out_.value.insecure_listen)) {
+      findings_.error(address->at,
+                      "\"listen\" " + quote(shorten(address->text)) + ": " + problem->message,
+                      problem->hint);
+      return;
+    }
+    out_.value.listen = address->text;
+  }
+
+  /// An object of the top level, nothing when it is missing or no object.
+  const node* object(std::string_view key, std::string_view expected) {
+    const node* value = root_.get(key);
+    if (value == nullptr || value->is(node_kind::object))
+      return value;
+    findings_.wrong_kind(*value, expected, key);
+    return nullptr;
+  }
+
+  void read_log() {
+    const node* log = object("log", "an object with level and format");
+    if (log == nullptr)
+      return;
+    for (const member& entry : log->members) {
+      if (entry.key == "level") {
+        if (const auto choice = read_choice(entry.value, "level", level_names, findings_)) {
+          out_.value.log_level = static_cast<log::level>(*choice);
+        }
+      } else if (entry.key == "format") {
+        if (const auto choice = read_choice(entry.value, "format", format_names, findings_)) {
+          out_.value.log_format = static_cast<log::format>(*choice);
+        }
+      } else {
+        findings_.unknown_key(entry.at, entry.key, "\"log\"", log_keys());
+      }
+    }
+  }
+
+  void read_limits() {
+    const node* limits = object("limits", "an object of limits");
+    if (limits == nullptr)
+      return;
+    for (const member& entry : limits->members) {
+      const auto keys = limit_keys();
+      const auto known = std::ranges::find(keys, std::string_view(entry.key), &limit_key::name);
+      if (known == keys.end()) {
+        findings_.unknown_key(entry.at, entry.key, "\"limits\"", limit_key_names());
+        continue;
+      }
+      std::visit([&](const auto& bound) { read_limit(entry, bound); }, known->bound);
+    }
+  }
+
+  void read_limit(const member& entry, const size_limit& bound) {
+    const auto read = bound.unit == limit_unit::bytes ? read_bytes : read_count;
+    if (const auto size = read(entry.value, entry.key, bound.min, bound.max, findings_)) {
+      out_.value.limits.*bound.value = *size;
+    }
+  }
+
+  void read_limit(const member& entry, const time_limit& bound) {
+    const auto time = read_time(entry.value, entry.key, milliseconds{1}, findings_);
+    if (!time)
+      return;
+    if (bounded_time(*time, entry.value.at, entry.key, bound.min, bound.max, findings_)) {
+      out_.value.limits.*bound.value = *time;
+    }
+  }
+
+  std::vector<std::string> addresses(std::string_view key,
+                                     std::optional<problem> (*check)(std::string_view)) {
+    std::vector<std::string> out;
+    const node* list = root_.get(key);
+    if (list == nullptr)
+      return out;
+    for (const text_at& item : read_list(*list, key, findings_)) {
+      if (auto problem = check(item.text)) {
+        findings_.error(item.at,
+                        quote(key) + " " + quote(shorten(item.text)) + ": " + problem->message,
+                        problem->hint);
+      } else {
+        out.push_back(to_lower(item.text));
+      }
+    }
+    return out;
+  }
+
+  const node& root_;
+  findings& findings_;
+  gateway_section out_;
+};
+
+void report_unknown(const node& root, findings& out) {
+  std::vector<std::string_view> known(root_keys().begin(), root_keys().end());
+  for (const member& entry : root.members) {
+    const auto is_entry = [&](std::string_view key) { return key == entry.key; };
+    if (std::ranges::any_of(root_keys(), is_entry) ||
+        std::ranges::any_of(container_keys(), is_entry) || entry.key.starts_with('_') ||
+        entry.key.starts_with("//")) {
+      continue;
+    }
+    out.unknown_key(entry.at, entry.key, "the configuration", known);
+  }
+}
+
+} // namespace
+
+gateway_section read_gateway(const node& root, unknown_keys unknown, findings& out) {
+  if (unknown == unknown_keys::report)
+    report_unknown(root, out);
+  return section_reader(root, out).run();
+}
+
+} // namespace nexus::config::detail

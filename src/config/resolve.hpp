@@ -1,0 +1,20 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/draft.hpp"
+#include "config/interpolate.hpp"
+
+namespace nexus::config::detail {
+
+/// The server that a draft describes in this environment. What is missing there makes this server
+/// unusable, with a warning; what is wrong in the file is an error.
+[[nodiscard]] server resolve(const server_draft& draft, const scope& within, findings& out);
+
+/// Variables of a .env file: `NAME=value`, `export`, comments, single and double quotes.
+[[nodiscard]] std::map<std::string, std::string> parse_env_file(std::string_view text);
+
+} // namespace nexus::config::detail
