@@ -219,7 +219,7 @@ class Absent(unittest.TestCase):
                 self.assertEqual(client.call("echo", {"text": "x"}).text, "x")
 
     def test_a_call_to_a_connecting_server_ends_at_its_deadline(self):
-        servers = {"slow": stdio_server("--slow-start", "60", timeout=800)}
+        servers = {"slow": stdio_server("--slow-start", "60", timeoutMs=800)}
         with Nexus(servers) as gateway, gateway.legacy() as client:
             clean_error(client.call("slow__echo"), "slow", 0.8 + AT_ONCE)
 

@@ -354,10 +354,10 @@ class Deadlines(unittest.TestCase):
             "--sse"
         ) as old:
             servers = {
-                "stdio": stdio_server(timeout=700),
-                "plain": plain.config(timeout=700),
-                "modern": modern.config(timeout=700),
-                "old": old.config("sse", timeout=700),
+                "stdio": stdio_server(timeoutMs=700),
+                "plain": plain.config(timeoutMs=700),
+                "modern": modern.config(timeoutMs=700),
+                "old": old.config("sse", timeoutMs=700),
             }
             with Nexus(servers) as gateway:
                 gateway.wait_servers()

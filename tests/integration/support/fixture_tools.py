@@ -144,8 +144,10 @@ def tool_forget(call, _):
 
 
 def tool_stderr(_, arguments):
+    """Writes lines to stderr; characters up to U+00FF are single bytes."""
     for line in arguments["lines"]:
-        print(line, file=sys.stderr, flush=True)
+        sys.stderr.buffer.write(line.encode("latin-1") + b"\n")
+    sys.stderr.buffer.flush()
     return text("written")
 
 
