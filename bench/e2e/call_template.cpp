@@ -92,10 +92,10 @@ std::vector<call_template> make_calls(const load_options& options, std::string_v
 }
 
 std::string make_initialize(const load_options& options, std::uint64_t id) {
-  const auto body = fmt::format(
-      R"({{"jsonrpc":"2.0","id":{},"method":"initialize",)"
-      R"("params":{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{{"name":"load","version":"1"}}}}}})",
-      id);
+  const auto body = fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"initialize",)"
+                                R"("params":{{"protocolVersion":"2025-11-25","capabilities":{{}},)"
+                                R"("clientInfo":{{"name":"load","version":"1"}}}}}})",
+                                id);
   return make_post(options, "", body);
 }
 

@@ -151,7 +151,8 @@ scan_state scan_response(std::string_view data, http_message& message) {
     return head;
   if (line.size() < 12 || !line.starts_with("HTTP/1.1 "))
     return scan_state::invalid;
-  if (std::from_chars(line.data() + 9, line.data() + 12, message.status).ec != std::errc{})
+  const auto* status_end = line.data() + 12;
+  if (std::from_chars(line.data() + 9, status_end, message.status).ptr != status_end)
     return scan_state::invalid;
   const bool bodyless = message.status < 200 || message.status == 204 || message.status == 304;
   if (bodyless) {
