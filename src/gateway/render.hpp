@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gateway/pieces.hpp"
+#include "mcp/message.hpp"
+#include "mcp/revision.hpp"
+
+/// Messages as they are written on either side. What is hop-local is replaced here and nowhere
+/// else; everything else is spliced from the text that it came in.
+namespace nexus::gateway {
+
+/// Who the gateway says it is, on both sides: the `serverInfo` and `clientInfo` object.
+[[nodiscard]] std::string_view implementation_json() noexcept;
+/// `"io.modelcontextprotocol/serverInfo":{...}`, the member of a modern result's _meta.
+[[nodiscard]] std::string_view server_info_member() noexcept;
+
+// ---- Answers to clients ----------------------------------------------------------------------
+
+/// A server's result as the answer to `id`, in the client's era. A modern client gets a resultType
+/// and the gateway's serverInfo; a legacy one gets neither, nor cache hints.
+/// `scratch` holds what had to be rebuilt and must outlive `out`.
+void render_result(pieces& out, std::string& scratch, std::string_view id,
+                   const mcp::message& response, mcp::era client, json::scanner& scanner);
+
+/// A server's JSON-RPC error, passed on as it is.
+void render_error(pieces& out, std::string_view id, const mcp::message& response);
+
+/// `{"jsonrpc":"2.0","id":...,"error":{...}}`; an empty id is written as null, `data` is left out
+/// when empty.
+[[nodiscard]] std::string error_response(std::string_view id, int code, std::string_view message,
+                                         std::string_view data = {});
+/// `{"jsonrpc":"2.0","id":...,"result":...}`
+[[nodiscard]] std::string result_response(std::string_view id, std::string_view result);
+
+/// A progress notification of a server with the client's own token in place of ours.
+/// @returns false when it is no object with a progress
+[[nodiscard]] bool render_progress(std::string& out, const mcp::message& notification,
+                                   std::string_view client_token);
+
+// ---- Requests to servers ---------------------------------------------------------------------
+
+/// What a request carries beside the client's own members.
+struct downstream_call {
+  std::string_view method;
+  std::string_view target_name; ///< replaces params.name when the request has one
+  std::int64_t id = 0;
+  mcp::era server = mcp::era::legacy;
+};
+
+/// The client's request as `server` wants it: our id and progress token, the tool's own name, the
+/// envelope of the server's era; arguments, unknown params and unknown _meta members as they came.
+void append_request(std::string& out, const mcp::message& request, const downstream_call& call);
+
+/// A request or notification of the gateway itself. `params` is a JSON object without its closing
+/// brace's predecessor needing care: "{}" or "{...}". The envelope is added for modern servers.
+void append_own_request(std::string& out, std::string_view method, std::int64_t id,
+                        std::string_view params, mcp::era server);
+void append_own_notification(std::string& out, std::string_view method, std::string_view params);
+
+} // namespace nexus::gateway
