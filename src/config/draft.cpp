@@ -1,9 +1,7 @@
-#include "config/draft.hpp"
-
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "config/address.hpp"
+#include "config/draft_reader.hpp"
 #include "config/interpolate.hpp"
 
 namespace nexus::config::detail {
@@ -12,544 +10,336 @@ namespace {
 /// Below this, a bare `timeout` means seconds: no client waits for less than a second.
 constexpr double timeout_seconds_below = 1000;
 
-class draft_reader {
- public:
-  draft_reader(const server_source& source, findings& out)
-      : dialect_(source.dialect), findings_(out) {
-    draft_.name = source.entry->key;
-    draft_.at = source.entry->at;
-    draft_.disabled = source.left_out;
-  }
+} // namespace
 
-  server_draft run(const node& object) {
-    check_name();
-    if (!object.is(node_kind::object)) {
-      findings_.wrong_kind(object, "an object with \"command\" or \"url\"", draft_.name);
-      return std::move(draft_);
-    }
-    for (const member& entry : object.members)
-      read(entry);
-    choose_transport(object);
-    std::erase_if(draft_.env, [&](const auto& entry) {
-      return std::ranges::find(draft_.env_unset, entry.first) != draft_.env_unset.end();
-    });
+server_draft draft_reader::run(const node& object) {
+  check_name();
+  if (!object.is(node_kind::object)) {
+    findings_.wrong_kind(object, "an object with \"command\" or \"url\"", draft_.name);
     return std::move(draft_);
   }
+  for (const member& entry : object.members)
+    read(entry);
+  choose_transport(object);
+  std::erase_if(draft_.env, [&](const auto& entry) {
+    return std::ranges::find(draft_.env_unset, entry.first) != draft_.env_unset.end();
+  });
+  return std::move(draft_);
+}
 
- private:
-  void check_name() {
-    const std::string& name = draft_.name;
-    if (name.empty() || name.size() > nexus::limits::server_name_bytes_max) {
-      findings_.error(draft_.at,
-                      "a server's name has 1 to " +
-                          std::to_string(nexus::limits::server_name_bytes_max) +
-                          " bytes, this one has " + std::to_string(name.size()),
-                      "it becomes part of tool names");
-    } else if (std::any_of(
-                   name.begin(), name.end(),
-                   [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }) ||
-               trim(name).size() != name.size()) {
-      findings_.error(draft_.at,
-                      "a server's name has only visible characters and no space at "
-                      "its ends",
-                      "it becomes part of tool names");
-    }
+void draft_reader::check_name() {
+  const std::string& name = draft_.name;
+  if (name.empty() || name.size() > nexus::limits::server_name_bytes_max) {
+    findings_.error(draft_.at,
+                    "a server's name has 1 to " +
+                        std::to_string(nexus::limits::server_name_bytes_max) +
+                        " bytes, this one has " + std::to_string(name.size()),
+                    "it becomes part of tool names");
+  } else if (std::any_of(
+                 name.begin(), name.end(),
+                 [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }) ||
+             trim(name).size() != name.size()) {
+    findings_.error(draft_.at,
+                    "a server's name has only visible characters and no space at "
+                    "its ends",
+                    "it becomes part of tool names");
   }
+}
 
-  void read(const member& entry) {
-    const node& value = entry.value;
-    const std::string_view key = entry.key;
-    const auto field = find_server_field(key);
-    if (!field) {
-      // A leading '_' or '/' is how people write comments in strict JSON.
-      if (key.starts_with('_') || key.starts_with("//"))
-        return;
-      findings_.unknown_key(entry.at, key, "server " + quote(shorten(draft_.name)),
-                            server_key_names());
-      draft_.notes.push_back("dropped " + quote(key) + ": it is not known");
+void draft_reader::read(const member& entry) {
+  const node& value = entry.value;
+  const std::string_view key = entry.key;
+  const auto field = find_server_field(key);
+  if (!field) {
+    // A leading '_' or '/' is how people write comments in strict JSON.
+    if (key.starts_with('_') || key.starts_with("//"))
       return;
-    }
-    switch (*field) {
-    case server_field::type:
-      type_ = read_string(value, key, findings_);
-      break;
-    case server_field::command:
-      read_command(value);
-      break;
-    case server_field::args:
-      append(args_, read_list(value, key, findings_));
-      break;
-    case server_field::env:
-      read_env(value, key);
-      break;
-    case server_field::env_file:
-      draft_.env_file = text(value, key);
-      break;
-    case server_field::cwd:
-      if (!value.is(node_kind::null))
-        draft_.cwd = text(value, key);
-      break;
-    case server_field::url:
-      url_ = text(value, key);
-      break;
-    case server_field::http_url:
-      http_url_ = text(value, key);
-      break;
-    case server_field::server_url:
-      server_url_ = text(value, key);
-      break;
-    case server_field::headers:
-      read_headers(entry, header_source::values);
-      break;
-    case server_field::headers_from_variables:
-      read_headers(entry, header_source::variables);
-      break;
-    case server_field::bearer_variable:
-      read_bearer(value, key);
-      break;
-    case server_field::tls:
-      read_tls(value);
-      break;
-    case server_field::era:
-      if (const auto choice = read_choice(value, key, era_names, findings_)) {
-        draft_.era = static_cast<era_pin>(*choice);
-      }
-      break;
-    default:
-      read_rest(*field, entry);
-      break;
-    }
+    findings_.unknown_key(entry.at, key, "server " + quote(shorten(draft_.name)),
+                          server_key_names());
+    draft_.notes.push_back("dropped " + quote(key) + ": it is not known");
+    return;
   }
+  switch (*field) {
+  case server_field::type:
+    type_ = read_string(value, key, findings_);
+    break;
+  case server_field::command:
+    read_command(value);
+    break;
+  case server_field::args:
+    append(args_, read_list(value, key, findings_));
+    break;
+  case server_field::env:
+    read_env(value, key);
+    break;
+  case server_field::env_file:
+    draft_.env_file = text(value, key);
+    break;
+  case server_field::cwd:
+    if (!value.is(node_kind::null))
+      draft_.cwd = text(value, key);
+    break;
+  case server_field::url:
+    url_ = text(value, key);
+    break;
+  case server_field::http_url:
+    http_url_ = text(value, key);
+    break;
+  case server_field::server_url:
+    server_url_ = text(value, key);
+    break;
+  case server_field::headers:
+    read_headers(entry, header_source::values);
+    break;
+  case server_field::headers_from_variables:
+    read_headers(entry, header_source::variables);
+    break;
+  case server_field::bearer_variable:
+    read_bearer(value, key);
+    break;
+  case server_field::tls:
+    read_tls(value);
+    break;
+  case server_field::era:
+    if (const auto choice = read_choice(value, key, era_names, findings_)) {
+      draft_.era = static_cast<era_pin>(*choice);
+    }
+    break;
+  default:
+    read_rest(*field, entry);
+    break;
+  }
+}
 
-  void read_rest(server_field field, const member& entry) {
-    constexpr milliseconds ms{1}, s{1000};
-    const node& value = entry.value;
-    const std::string_view key = entry.key;
-    switch (field) {
-    case server_field::timeout:
-      read_timeout(draft_.call_timeout, value, key, bare_unit(value));
-      break;
-    case server_field::timeout_ms:
-      read_timeout(draft_.call_timeout, value, key, ms);
-      break;
-    case server_field::timeout_s:
-      read_timeout(draft_.call_timeout, value, key, s);
-      break;
-    case server_field::connect_timeout:
-      read_timeout(draft_.connect_timeout, value, key, ms);
-      break;
-    case server_field::handshake_timeout:
-    case server_field::handshake_ms:
-      read_timeout(draft_.handshake_timeout, value, key, ms);
-      break;
-    case server_field::handshake_s:
-      read_timeout(draft_.handshake_timeout, value, key, s);
-      break;
-    case server_field::concurrency:
-      draft_.concurrency = read_count(value, key, 1, nexus::limits::calls_in_flight_max, findings_);
-      break;
-    case server_field::lazy:
-      draft_.lazy = read_boolean(value, key, findings_).value_or(false);
-      break;
-    case server_field::include:
-      read_include(value, key);
-      break;
-    case server_field::tools:
-      // Codex keeps approval modes per tool under this name.
-      if (value.is(node_kind::object))
-        dropped(key);
-      else
-        read_include(value, key);
-      break;
-    case server_field::exclude:
-      read_names(draft_.exclude, value, key);
-      break;
-    case server_field::description:
-      read_description(value, key);
-      break;
-    case server_field::disabled:
-      if (read_boolean(value, key, findings_).value_or(false))
-        draft_.disabled = true;
-      break;
-    case server_field::enabled:
-      if (!read_boolean(value, key, findings_).value_or(true))
-        draft_.disabled = true;
-      break;
-    case server_field::forwarded_variables:
-      draft_.notes.push_back("dropped " + quote(key) + ": a server inherits every variable");
-      break;
-    case server_field::source:
-      from_extension_ = value.is(node_kind::string) && value.text == "extension";
-      break;
-    case server_field::unsupported:
-      findings_.warning(
-          entry.at, quote(key) + " of server " + quote(shorten(draft_.name)) + " is not supported",
-          "requests go out without what it adds; use \"headers\"");
-      draft_.notes.push_back("needs attention: " + quote(key) +
-                             " is not supported; requests go out without what it adds");
-      break;
-    default:
+void draft_reader::read_rest(server_field field, const member& entry) {
+  constexpr milliseconds ms{1}, s{1000};
+  const node& value = entry.value;
+  const std::string_view key = entry.key;
+  switch (field) {
+  case server_field::timeout:
+    read_timeout(draft_.call_timeout, value, key, bare_unit(value));
+    break;
+  case server_field::timeout_ms:
+    read_timeout(draft_.call_timeout, value, key, ms);
+    break;
+  case server_field::timeout_s:
+    read_timeout(draft_.call_timeout, value, key, s);
+    break;
+  case server_field::connect_timeout:
+    read_timeout(draft_.connect_timeout, value, key, ms);
+    break;
+  case server_field::handshake_timeout:
+  case server_field::handshake_ms:
+    read_timeout(draft_.handshake_timeout, value, key, ms);
+    break;
+  case server_field::handshake_s:
+    read_timeout(draft_.handshake_timeout, value, key, s);
+    break;
+  case server_field::concurrency:
+    draft_.concurrency = read_count(value, key, 1, nexus::limits::calls_in_flight_max, findings_);
+    break;
+  case server_field::lazy:
+    draft_.lazy = read_boolean(value, key, findings_).value_or(false);
+    break;
+  case server_field::include:
+    read_include(value, key);
+    break;
+  case server_field::tools:
+    // Codex keeps approval modes per tool under this name.
+    if (value.is(node_kind::object))
       dropped(key);
-      break;
-    }
-  }
-
-  void dropped(std::string_view key) {
-    draft_.notes.push_back("dropped " + quote(key) + ": it has no meaning for a gateway");
-  }
-
-  /// Codex takes strings as they stand; ours and the others hold references.
-  text_at as_written(text_at value) const {
-    if (dialect_ == server_dialect::codex)
-      value.text = escape_literal(value.text);
-    return value;
-  }
-
-  std::optional<text_at> text(const node& value, std::string_view key) {
-    auto out = read_string(value, key, findings_);
-    if (out)
-      out = as_written(std::move(*out));
-    return out;
-  }
-
-  void append(std::vector<text_at>& to, std::vector<text_at> from) const {
-    for (text_at& item : from)
-      to.push_back(as_written(std::move(item)));
-  }
-
-  /// A string, a list that holds the arguments too (opencode), or {path, args, env} (older Zed).
-  void read_command(const node& value) {
-    has_command_ = true;
-    if (value.is(node_kind::array)) {
-      append(command_, read_list(value, "command", findings_));
-    } else if (value.is(node_kind::object)) {
-      for (const member& entry : value.members) {
-        if (entry.key == "path") {
-          if (auto path = text(entry.value, "path"))
-            command_.push_back(std::move(*path));
-        } else if (entry.key == "args") {
-          append(args_, read_list(entry.value, "args", findings_));
-        } else if (entry.key == "env" && !entry.value.is(node_kind::null)) {
-          read_env(entry.value, "env");
-        }
-      }
-    } else if (auto path = text(value, "command")) {
-      command_.push_back(std::move(*path));
-    } else {
-      command_broken_ = true;
-    }
-    if (!command_broken_ && (command_.empty() || command_.front().text.empty())) {
-      command_broken_ = true;
-      findings_.error(value.at, "expected a program for \"command\", found nothing");
-    }
-  }
-
-  void read_env(const node& value, std::string_view key) {
-    if (!value.is(node_kind::object)) {
-      findings_.wrong_kind(value, "an object of names and values", key);
-      return;
-    }
-    for (const member& entry : value.members) {
-      if (entry.key.empty() || entry.key.contains('=') || entry.key.contains('\0')) {
-        findings_.error(entry.at,
-                        quote(shorten(entry.key)) + " is no name of an environment variable");
-      } else if (entry.value.is(node_kind::null)) {
-        if (std::ranges::find(draft_.env_unset, entry.key) == draft_.env_unset.end()) {
-          draft_.env_unset.push_back(entry.key);
-        }
-      } else if (auto text = read_scalar(entry.value, entry.key, findings_)) {
-        set_variable(entry.key, as_written(std::move(*text)));
-      }
-    }
-  }
-
-  /// The last of two values holds, and null outdoes both.
-  void set_variable(const std::string& name, text_at value) {
-    const auto same = [&](const auto& entry) { return entry.first == name; };
-    const auto found = std::ranges::find_if(draft_.env, same);
-    if (found == draft_.env.end())
-      draft_.env.emplace_back(name, std::move(value));
     else
-      found->second = std::move(value);
+      read_include(value, key);
+    break;
+  case server_field::exclude:
+    read_names(draft_.exclude, value, key);
+    break;
+  case server_field::description:
+    read_description(value, key);
+    break;
+  case server_field::disabled:
+    if (read_boolean(value, key, findings_).value_or(false))
+      draft_.disabled = true;
+    break;
+  case server_field::enabled:
+    if (!read_boolean(value, key, findings_).value_or(true))
+      draft_.disabled = true;
+    break;
+  case server_field::forwarded_variables:
+    draft_.notes.push_back("dropped " + quote(key) + ": a server inherits every variable");
+    break;
+  case server_field::source:
+    from_extension_ = value.is(node_kind::string) && value.text == "extension";
+    break;
+  case server_field::unsupported:
+    findings_.warning(
+        entry.at, quote(key) + " of server " + quote(shorten(draft_.name)) + " is not supported",
+        "requests go out without what it adds; use \"headers\"");
+    draft_.notes.push_back("needs attention: " + quote(key) +
+                           " is not supported; requests go out without what it adds");
+    break;
+  default:
+    dropped(key);
+    break;
   }
+}
 
-  enum class header_source : std::uint8_t { values, variables };
+void draft_reader::dropped(std::string_view key) {
+  draft_.notes.push_back("dropped " + quote(key) + ": the gateway has no use for it");
+}
 
-  void read_headers(const member& entry, header_source source) {
-    const node& value = entry.value;
-    if (dialect_ == server_dialect::codex && entry.key == "headers") {
-      findings_.warning(entry.at, "Codex does not read \"headers\", and so it is not sent",
-                        "use \"http_headers\"");
-      draft_.notes.push_back("dropped \"headers\": Codex does not read it");
+text_at draft_reader::as_written(text_at value) const {
+  if (dialect_ == server_dialect::codex)
+    value.text = escape_literal(value.text);
+  return value;
+}
+
+std::optional<text_at> draft_reader::text(const node& value, std::string_view key) {
+  auto out = read_string(value, key, findings_);
+  if (out)
+    out = as_written(std::move(*out));
+  return out;
+}
+
+void draft_reader::append(std::vector<text_at>& to, std::vector<text_at> from) const {
+  for (text_at& item : from)
+    to.push_back(as_written(std::move(item)));
+}
+
+milliseconds draft_reader::bare_unit(const node& value) {
+  constexpr milliseconds ms{1}, s{1000};
+  if (!value.is(node_kind::number) || dialect_ == server_dialect::opencode)
+    return ms;
+  // Cline allows up to an hour.
+  if (dialect_ == server_dialect::seconds)
+    return value.number <= 3600 ? s : ms;
+  if (!(value.number < timeout_seconds_below))
+    return ms;
+  if (value.number > 0) {
+    findings_.warning(value.at, "\"timeout\" " + value.text + " is read as seconds",
+                      "write \"" + value.text + "s\", or use \"timeoutMs\"");
+  }
+  return s;
+}
+
+void draft_reader::read_timeout(std::optional<milliseconds>& out, const node& value,
+                                std::string_view key, milliseconds unit) {
+  if (value.is(node_kind::null))
+    return;
+  const auto time = read_time(value, key, unit, findings_);
+  if (!time)
+    return;
+  const milliseconds longest = nexus::limits::call_timeout_max;
+  if (time->count() == 0) {
+    findings_.warning(value.at, quote(key) + " 0 is not a time; the default holds",
+                      "every call has a deadline");
+  } else if (*time > longest) {
+    findings_.warning(value.at, quote(key) + " is " + print_time(*time) + "; the longest, " +
+                                    print_time(longest) + ", holds");
+    out = longest;
+  } else {
+    out = *time;
+  }
+}
+
+void draft_reader::read_include(const node& value, std::string_view key) {
+  if (value.is(node_kind::null))
+    return;
+  if (!draft_.include)
+    draft_.include.emplace();
+  read_names(*draft_.include, value, key);
+  if (draft_.include->empty() && value.is(node_kind::array)) {
+    findings_.warning(value.at,
+                      quote(key) + " is empty: no tool of server " + quote(shorten(draft_.name)) +
+                          " is offered",
+                      "leave it out to offer all of them");
+  }
+}
+
+void draft_reader::read_names(std::vector<std::string>& out, const node& value,
+                              std::string_view key) {
+  if (value.is(node_kind::null))
+    return;
+  for (text_at& item : read_list(value, key, findings_)) {
+    // Gemini CLI allows "tool(args)" and compares the name.
+    if (key.ends_with("Tools"))
+      item.text.erase(std::min(item.text.find('('), item.text.size()));
+    out.push_back(std::move(item.text));
+  }
+}
+
+void draft_reader::read_description(const node& value, std::string_view key) {
+  if (auto text = read_string(value, key, findings_))
+    draft_.description = std::move(text->text);
+}
+
+void draft_reader::choose_transport(const node& object) {
+  const bool has_url = server_url_ || http_url_ || url_;
+  if (server_url_)
+    draft_.url = server_url_;
+  else if (http_url_)
+    draft_.url = http_url_;
+  else
+    draft_.url = url_;
+  draft_.kind = has_url ? transport::http : transport::stdio;
+  if (type_)
+    apply_type();
+  if (http_url_ && !server_url_ && draft_.kind == transport::sse)
+    draft_.kind = transport::http;
+  if (draft_.kind == transport::stdio) {
+    finish_stdio(object);
+  } else {
+    finish_remote(object);
+  }
+}
+
+void draft_reader::apply_type() {
+  struct row {
+    std::string_view name;
+    transport kind;
+  };
+  constexpr row rows[] = {{"stdio", transport::stdio},         {"local", transport::stdio},
+                          {"http", transport::http},           {"streamable-http", transport::http},
+                          {"streamableHttp", transport::http}, {"streamable_http", transport::http},
+                          {"remote", transport::http},         {"sse", transport::sse}};
+  for (const row& entry : rows) {
+    if (iequals(type_->text, entry.name)) {
+      draft_.kind = entry.kind;
       return;
     }
-    if (!value.is(node_kind::object)) {
-      findings_.wrong_kind(value, "an object of header names and values", entry.key);
-      return;
-    }
-    for (const member& header : value.members) {
-      if (!check_header_name(header) || header.value.is(node_kind::null))
-        continue;
-      auto text = read_scalar(header.value, header.key, findings_);
-      if (!text)
-        continue;
-      if (source == header_source::values)
-        add_header(header, as_written(std::move(*text)));
-      else if (is_variable(*text))
-        add_header(header, {"${" + text->text + ":-}", text->at});
-    }
   }
-
-  bool check_header_name(const member& header) {
-    if (!is_header_name(header.key)) {
-      findings_.error(header.at, quote(shorten(header.key)) + " is no name of a header");
-      return false;
-    }
-    if (is_reserved_header(header.key)) {
-      findings_.warning(header.at, "header " + quote(header.key) + " is left out",
-                        "the gateway writes it itself");
-      draft_.notes.push_back("dropped header " + quote(header.key) +
-                             ": the gateway writes it itself");
-      return false;
-    }
-    return true;
+  if (iequals(type_->text, "ws") || iequals(type_->text, "websocket")) {
+    draft_.kind = transport::http;
+    draft_.unsupported_type = type_->text;
+    return;
   }
+  findings_.error(type_->at,
+                  "expected \"stdio\", \"http\" or \"sse\" for \"type\", found " +
+                      quote(shorten(type_->text)),
+                  "streamable-http, local and remote are read too");
+}
 
-  void add_header(const member& header, text_at value) {
-    const bool twice =
-        std::any_of(draft_.headers.begin(), draft_.headers.end(),
-                    [&](const auto& other) { return iequals(other.first, header.key); });
-    if (twice) {
-      findings_.error(header.at, "header " + quote(header.key) + " is given twice",
-                      "names of headers are the same in either case");
-      return;
-    }
-    draft_.headers.emplace_back(header.key, std::move(value));
+void draft_reader::missing(const node& object, std::string_view key, bool typed) {
+  // Zed names the servers that extensions bring; a disabled entry of opencode may be empty.
+  if (from_extension_ || dialect_ == server_dialect::zed) {
+    draft_.left_out = true;
+    findings_.warning(draft_.at, "server " + quote(shorten(draft_.name)) +
+                                     " is left out: an extension of the editor brings it");
+    return;
   }
+  if (findings_.has_errors() && (server_key_misread(object) || command_broken_))
+    return;
+  findings_.error(object.at,
+                  "server " + quote(shorten(draft_.name)) + " has no " +
+                      (typed ? quote(key) : std::string("\"command\" and no \"url\"")),
+                  typed && type_ ? "\"type\" is " + quote(shorten(type_->text))
+                                 : "a program to start, or an address to connect to");
+}
 
-  bool is_variable(const text_at& name) {
-    const bool good = !name.text.empty() &&
-                      !(name.text.front() >= '0' && name.text.front() <= '9') &&
-                      std::all_of(name.text.begin(), name.text.end(), [](char c) {
-                        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                               (c >= 'A' && c <= 'Z') || c == '_';
-                      });
-    // The text may be a secret put in the wrong place: it is not repeated.
-    if (!good) {
-      findings_.error(name.at, "expected the name of an environment variable",
-                      "the value itself goes into \"headers\"");
-    }
-    return good;
-  }
-
-  void read_bearer(const node& value, std::string_view key) {
-    const auto name = read_string(value, key, findings_);
-    if (!name || !is_variable(*name))
-      return;
-    const member header{"Authorization", value.at, value};
-    add_header(header, {"Bearer ${" + name->text + "}", name->at});
-  }
-
-  void read_tls(const node& value) {
-    if (!value.is(node_kind::object)) {
-      findings_.wrong_kind(value, "an object with verify, ca, cert and key", "tls");
-      return;
-    }
-    for (const member& entry : value.members) {
-      if (entry.key == "verify") {
-        draft_.tls_verify = read_boolean(entry.value, entry.key, findings_).value_or(true);
-      } else if (entry.key == "ca") {
-        draft_.tls_ca = text(entry.value, entry.key);
-      } else if (entry.key == "cert") {
-        draft_.tls_certificate = text(entry.value, entry.key);
-      } else if (entry.key == "key") {
-        draft_.tls_key = text(entry.value, entry.key);
-      } else {
-        findings_.unknown_key(entry.at, entry.key, "\"tls\"", tls_keys());
-      }
-    }
-    if (draft_.tls_certificate.has_value() != draft_.tls_key.has_value()) {
-      findings_.error(value.at, "\"cert\" and \"key\" of \"tls\" go together");
-    }
-  }
-
-  [[nodiscard]] milliseconds bare_unit(const node& value) {
-    constexpr milliseconds ms{1}, s{1000};
-    if (!value.is(node_kind::number) || dialect_ == server_dialect::opencode)
-      return ms;
-    // Cline allows up to an hour.
-    if (dialect_ == server_dialect::seconds)
-      return value.number <= 3600 ? s : ms;
-    if (!(value.number < timeout_seconds_below))
-      return ms;
-    if (value.number > 0) {
-      findings_.warning(value.at, "\"timeout\" " + value.text + " is read as seconds",
-                        "write \"" + value.text + "s\", or use \"timeoutMs\"");
-    }
-    return s;
-  }
-
-  void read_timeout(std::optional<milliseconds>& out, const node& value, std::string_view key,
-                    milliseconds unit) {
-    if (value.is(node_kind::null))
-      return;
-    const auto time = read_time(value, key, unit, findings_);
-    if (!time)
-      return;
-    const milliseconds longest = nexus::limits::call_timeout_max;
-    if (time->count() == 0) {
-      findings_.warning(value.at, quote(key) + " 0 is not a time; the default holds",
-                        "every call has a deadline");
-    } else if (*time > longest) {
-      findings_.warning(value.at, quote(key) + " is " + print_time(*time) + "; the longest, " +
-                                      print_time(longest) + ", holds");
-      out = longest;
-    } else {
-      out = *time;
-    }
-  }
-
-  void read_include(const node& value, std::string_view key) {
-    if (value.is(node_kind::null))
-      return;
-    if (!draft_.include)
-      draft_.include.emplace();
-    read_names(*draft_.include, value, key);
-    if (draft_.include->empty() && value.is(node_kind::array)) {
-      findings_.warning(value.at,
-                        quote(key) + " is empty: no tool of server " + quote(shorten(draft_.name)) +
-                            " is offered",
-                        "leave it out to offer all of them");
-    }
-  }
-
-  void read_names(std::vector<std::string>& out, const node& value, std::string_view key) {
-    if (value.is(node_kind::null))
-      return;
-    for (text_at& item : read_list(value, key, findings_)) {
-      // Gemini CLI allows "tool(args)" and compares the name.
-      if (key.ends_with("Tools"))
-        item.text.erase(std::min(item.text.find('('), item.text.size()));
-      out.push_back(std::move(item.text));
-    }
-  }
-
-  void read_description(const node& value, std::string_view key) {
-    if (auto text = read_string(value, key, findings_))
-      draft_.description = std::move(text->text);
-  }
-
-  /// An explicit type wins, then Antigravity's and Gemini's order of the URLs, then the command.
-  void choose_transport(const node& object) {
-    const bool has_url = server_url_ || http_url_ || url_;
-    if (server_url_)
-      draft_.url = server_url_;
-    else if (http_url_)
-      draft_.url = http_url_;
-    else
-      draft_.url = url_;
-    draft_.kind = has_url ? transport::http : transport::stdio;
-    if (type_)
-      apply_type();
-    if (http_url_ && !server_url_ && draft_.kind == transport::sse)
-      draft_.kind = transport::http;
-    if (draft_.kind == transport::stdio) {
-      finish_stdio(object);
-    } else {
-      finish_remote(object);
-    }
-  }
-
-  void apply_type() {
-    struct row {
-      std::string_view name;
-      transport kind;
-    };
-    constexpr row rows[] = {
-        {"stdio", transport::stdio},         {"local", transport::stdio},
-        {"http", transport::http},           {"streamable-http", transport::http},
-        {"streamableHttp", transport::http}, {"streamable_http", transport::http},
-        {"remote", transport::http},         {"sse", transport::sse}};
-    for (const row& entry : rows) {
-      if (iequals(type_->text, entry.name)) {
-        draft_.kind = entry.kind;
-        return;
-      }
-    }
-    if (iequals(type_->text, "ws") || iequals(type_->text, "websocket")) {
-      draft_.kind = transport::http;
-      draft_.unsupported_type = type_->text;
-      return;
-    }
-    findings_.error(type_->at,
-                    "expected \"stdio\", \"http\" or \"sse\" for \"type\", found " +
-                        quote(shorten(type_->text)),
-                    "streamable-http, local and remote are read too");
-  }
-
-  void finish_stdio(const node& object) {
-    draft_.url.reset();
-    if (!has_command_) {
-      missing(object, "command", type_.has_value());
-      return;
-    }
-    if (command_broken_)
-      return;
-    draft_.argv = std::move(command_);
-    const std::string& program = draft_.argv.front().text;
-    if (draft_.argv.size() == 1 && args_.empty() && program.contains(' ') &&
-        !program.contains('/') && !program.contains('\\')) {
-      findings_.warning(draft_.argv.front().at, "\"command\" is one program, not a command line",
-                        "put the words behind the first one into \"args\"");
-    }
-    std::move(args_.begin(), args_.end(), std::back_inserter(draft_.argv));
-  }
-
-  void finish_remote(const node& object) {
-    if (!draft_.url) {
-      missing(object, "url", true);
-      return;
-    }
-    if (has_command_ && !type_) {
-      findings_.warning(draft_.at,
-                        "server " + quote(shorten(draft_.name)) +
-                            " has a URL and a command; the URL is used",
-                        "\"type\": \"stdio\" chooses the command");
-    }
-  }
-
-  void missing(const node& object, std::string_view key, bool typed) {
-    // Zed names the servers that extensions bring; a disabled entry of opencode may be empty.
-    if (from_extension_ || dialect_ == server_dialect::zed) {
-      draft_.left_out = true;
-      findings_.warning(draft_.at, "server " + quote(shorten(draft_.name)) +
-                                       " is left out: an extension of the editor brings it");
-      return;
-    }
-    if (findings_.has_errors() && (server_key_misread(object) || command_broken_))
-      return;
-    findings_.error(object.at,
-                    "server " + quote(shorten(draft_.name)) + " has no " +
-                        (typed ? quote(key) : std::string("\"command\" and no \"url\"")),
-                    typed && type_ ? "\"type\" is " + quote(shorten(type_->text))
-                                   : "a program to start, or an address to connect to");
-  }
-
-  /// The key is there with a value of the wrong kind, which has its own finding.
-  [[nodiscard]] static bool server_key_misread(const node& object) {
-    return object.find("url") != nullptr || object.find("httpUrl") != nullptr ||
-           object.find("serverUrl") != nullptr || object.find("type") != nullptr;
-  }
-
-  server_dialect dialect_;
-  findings& findings_;
-  server_draft draft_;
-  std::optional<text_at> type_, url_, http_url_, server_url_;
-  std::vector<text_at> command_, args_;
-  bool has_command_ = false, command_broken_ = false, from_extension_ = false;
-};
-
-} // namespace
+bool draft_reader::server_key_misread(const node& object) {
+  return object.find("url") != nullptr || object.find("httpUrl") != nullptr ||
+         object.find("serverUrl") != nullptr || object.find("type") != nullptr;
+}
 
 server_draft read_server(const server_source& source, findings& out) {
   return draft_reader(source, out).run(source.entry->value);
