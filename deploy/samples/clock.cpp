@@ -15,9 +15,8 @@
 
 #include "support.hpp"
 
+namespace nexus::samples {
 namespace {
-
-using namespace nexus::samples;
 namespace chrono = std::chrono;
 
 const std::filesystem::path zone_folder = "/usr/share/zoneinfo";
@@ -214,9 +213,7 @@ std::optional<json> answer(const server& self, const std::string& line) {
   return answer_legacy(self, message);
 }
 
-} // namespace
-
-int main() {
+int run() {
   const server self{"nexus-sample-clock", "Clock", "1.0.0",
                     "Time zones and dates. Zones have IANA names such as Europe/Paris.",
                     make_tools()};
@@ -225,4 +222,11 @@ int main() {
     if (const auto reply = answer(self, line))
       std::cout << reply->dump() << '\n' << std::flush;
   return 0; // stdin is closed: the client is done
+}
+
+} // namespace
+} // namespace nexus::samples
+
+int main() {
+  return nexus::samples::run();
 }

@@ -9,9 +9,8 @@
 #include "http_server.hpp"
 #include "support.hpp"
 
+namespace nexus::samples {
 namespace {
-
-using namespace nexus::samples;
 
 // ---- The memory ------------------------------------------------------------------------------
 
@@ -271,9 +270,7 @@ http_response handle(const server& self, const http_request& request) {
   }
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   const std::uint16_t port = port_from_arguments(argc, argv);
   memory store;
   const server self{"nexus-sample-memory", "Memory", "1.0.0",
@@ -284,4 +281,11 @@ int main(int argc, char** argv) {
     log_line(std::string("memory: ") + error.what());
     return 1;
   }
+}
+
+} // namespace
+} // namespace nexus::samples
+
+int main(int argc, char** argv) {
+  return nexus::samples::run(argc, argv);
 }

@@ -11,9 +11,8 @@
 #include "http_server.hpp"
 #include "support.hpp"
 
+namespace nexus::samples {
 namespace {
-
-using namespace nexus::samples;
 
 // ---- Units -----------------------------------------------------------------------------------
 
@@ -302,9 +301,7 @@ http_response handle(const server& self, session_table& sessions, const http_req
   return {405, "", {{"Allow", "POST, DELETE"}}}; // GET would be a stream, and there is no news
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   const std::uint16_t port = port_from_arguments(argc, argv);
   const server self{"nexus-sample-units", "Units and texts", "1.0.0",
                     "Converts units and measures texts.", make_tools()};
@@ -315,4 +312,11 @@ int main(int argc, char** argv) {
     log_line(std::string("units: ") + error.what());
     return 1;
   }
+}
+
+} // namespace
+} // namespace nexus::samples
+
+int main(int argc, char** argv) {
+  return nexus::samples::run(argc, argv);
 }
