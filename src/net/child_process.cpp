@@ -86,6 +86,10 @@ class child_io final : public stream {
     *here_ = nullptr;
     delete this;
   }
+  void release_after_flush() noexcept override {
+    close_after_flush(std::move(pipes_));
+    release();
+  }
 
  private:
   ~child_io() override = default;

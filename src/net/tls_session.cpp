@@ -54,9 +54,13 @@ std::string drain_error_queue() {
 std::unexpected<error> bad_file(std::string_view what, const std::string& path,
                                 std::string_view remedy) {
   // The first entry of the queue is the cause: a missing file, or what its PEM lacks.
-  const char* const reason = ERR_reason_error_string(ERR_peek_error());
-  std::string message = fmt::format("cannot use the {} \"{}\": {}; {}", what, path,
-                                    reason == nullptr ? "unreadable" : reason, remedy);
+  const unsigned long code = ERR_peek_error();
+  const char* const reason = ERR_reason_error_string(code);
+  std::string message =
+      fmt::format("cannot use the {} \"{}\": {}; {}", what, path,
+                  ERR_SYSTEM_ERROR(code) ? std::generic_category().message(ERR_GET_REASON(code))
+                                         : std::string(reason == nullptr ? "unreadable" : reason),
+                  remedy);
   return fail(errc::tls_failed, std::move(message), drain_error_queue());
 }
 
@@ -215,8 +219,9 @@ result<ssl_ptr> new_client_session(const tls_client_options& options) {
   if (options.verify) {
     X509_VERIFY_PARAM* const checks = SSL_get0_param(session.get());
     X509_VERIFY_PARAM_set_hostflags(checks, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    accepted = accepted && (address ? X509_VERIFY_PARAM_set1_ip_asc(checks, host.c_str())
-                                    : X509_VERIFY_PARAM_set1_host(checks, host.c_str(), 0)) == 1;
+    accepted =
+        accepted && (address ? X509_VERIFY_PARAM_set1_ip_asc(checks, host.c_str())
+                             : X509_VERIFY_PARAM_set1_host(checks, host.data(), host.size())) == 1;
     SSL_set_verify(session.get(), SSL_VERIFY_PEER, nullptr);
   }
   if (!accepted)

@@ -78,6 +78,7 @@ class tls_stream final : public stream, private stream_handler {
 
  protected:
   void release() noexcept override;
+  void release_after_flush() noexcept override;
 
  private:
   /// Keeps the object until the outermost call on it returns, whatever a handler does meanwhile.
@@ -101,6 +102,7 @@ class tls_stream final : public stream, private stream_handler {
   void on_drained() override;
   void on_error(const error& reason) override;
 
+  void let_go() noexcept;
   void advance();
   void advance_handshake();
   void deliver();
@@ -116,6 +118,7 @@ class tls_stream final : public stream, private stream_handler {
   void encrypt();
   void flush_inner();
   void advance_later();
+  void note_failure(error reason);
   void fail_with(error reason);
   void report_failure();
 
@@ -211,14 +214,25 @@ void tls_stream::start(tls_connect& waiting) {
 }
 
 void tls_stream::release() noexcept {
-  *alive_ = nullptr;
-  released_ = true;
-  handler_ = nullptr;
-  waiting_ = nullptr;
   // The peer of a failed handshake is owed the alert that says why.
   if (failed_ && !established_ && !inner_failed_ && inner_->queued_bytes() > 0)
     close_after_flush(std::move(inner_));
+  let_go();
+}
+
+void tls_stream::release_after_flush() noexcept {
+  handler_ = nullptr;
+  shutdown_write();
+  close_after_flush(std::move(inner_));
+  let_go();
+}
+
+void tls_stream::let_go() noexcept {
+  *alive_ = nullptr;
+  handler_ = nullptr;
+  waiting_ = nullptr;
   inner_.reset();
+  released_ = true;
   if (depth_ == 0)
     delete this;
 }
@@ -399,8 +413,10 @@ void tls_stream::encrypt() {
     std::size_t written = 0;
     ERR_clear_error();
     // The BIO takes everything, so this writes everything or fails for good.
-    if (SSL_write_ex(session_.get(), out_.data(), out_.size(), &written) != 1)
-      fail_with(detail::describe_tls_failure(*session_, host_));
+    if (SSL_write_ex(session_.get(), out_.data(), out_.size(), &written) != 1) {
+      note_failure(detail::describe_tls_failure(*session_, host_));
+      advance_later(); // No method calls its caller back.
+    }
   }
   out_.clear();
   // One large message must not keep its memory for the life of the connection.
@@ -427,15 +443,19 @@ void tls_stream::on_error(const error& reason) {
   fail_with({reason.code, fmt::format("TLS with {}: {}", host_, reason.message), reason.detail});
 }
 
+void tls_stream::note_failure(error reason) {
+  failed_ = true;
+  failure_ = std::move(reason);
+  if (inner_failed_)
+    return;
+  flush_inner(); // The alert that tells the peer.
+  inner_->pause_reading();
+}
+
 void tls_stream::fail_with(error reason) {
   if (failed_)
     return;
-  failed_ = true;
-  failure_ = std::move(reason);
-  if (!inner_failed_) {
-    flush_inner(); // The alert that tells the peer.
-    inner_->pause_reading();
-  }
+  note_failure(std::move(reason));
   report_failure();
 }
 
