@@ -9,7 +9,6 @@
 #include <array>
 #include <bit>
 #include <charconv>
-#include <cstring>
 #include <forward_list>
 #include <vector>
 
@@ -60,27 +59,6 @@ constexpr std::array<kind, 256> kind_of_first_byte = [] {
   return table;
 }();
 
-/// True if a backslash is among the `size` bytes at `text`. May read up to seven bytes more, which
-/// the padding covers.
-bool has_backslash(const char* text, std::size_t size) noexcept {
-  if (size > 64)
-    return std::memchr(text, '\\', size) != nullptr;
-  constexpr std::uint64_t ones = 0x0101010101010101;
-  constexpr std::uint64_t highs = ones << 7;
-  for (std::size_t at = 0; at < size; at += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, text + at, sizeof word);
-    word ^= ones * '\\';
-    std::uint64_t zeros = (word - ones) & ~word & highs;
-    if (zeros == 0)
-      continue;
-    // Borrows only travel upwards, so the lowest hit is a true one.
-    static_assert(std::endian::native == std::endian::little);
-    return at + static_cast<std::size_t>(std::countr_zero(zeros)) / 8 < size;
-  }
-  return false;
-}
-
 /// Memory that a walk needs for the keys of entered objects.
 struct key_memory {
   std::vector<std::string_view> seen;       // of the entered objects that are open, innermost last
@@ -92,7 +70,8 @@ struct key_memory {
 class walker {
  public:
   walker(std::string_view text, const std::uint32_t* starts, std::size_t count, key_memory& keys)
-      : text_(text), starts_(starts), count_(count), keys_(keys) {}
+      : text_(text), starts_(starts), count_(count), keys_(keys), next_backslash_(text.find('\\')) {
+  }
 
   /// The kind of the value at the cursor; absent when none starts there.
   kind next_kind() const noexcept {
@@ -171,18 +150,25 @@ class walker {
     const std::string_view quoted = token();
     if (quoted.size() < 2 || quoted.back() != '"')
       return fail_at(errc::malformed);
-    escaped_ = has_backslash(quoted.data() + 1, quoted.size() - 2);
-    if (escaped_ && !lexical::valid_escapes(quoted.substr(1, quoted.size() - 2)))
-      return fail_at(errc::malformed);
     end_ = starts_[cursor_] + quoted.size();
+    escaped_ = next_backslash_ < end_;
+    if (escaped_ && !escapes(quoted))
+      return fail_at(errc::malformed);
     ++cursor_;
+    return true;
+  }
+
+  /// Checks a string with escapes and looks for the backslash after it.
+  bool escapes(std::string_view quoted) {
+    if (!lexical::valid_escapes(quoted.substr(1, quoted.size() - 2)))
+      return false;
+    next_backslash_ = text_.find('\\', end_);
     return true;
   }
 
   bool object(std::size_t depth);
   bool array(std::size_t depth);
-  bool key_of_entered(std::size_t first_seen, std::string_view& key);
-  bool remember(std::size_t first_seen, std::string_view key);
+  bool key_of_entered(std::size_t first_seen, std::string_view& found);
 
   bool punctuation(char expected) {
     if (next_byte() != expected)
@@ -217,6 +203,9 @@ class walker {
   const std::uint32_t* starts_;
   std::size_t count_;
   key_memory& keys_;
+  /// Strings are visited in order, so one search through the text serves them all. A backslash
+  /// outside of strings belongs to a token that is refused.
+  std::size_t next_backslash_;
   std::size_t cursor_ = 0;
   std::size_t end_ = 0;  // of the value validated last
   bool escaped_ = false; // whether the string validated last has escapes
@@ -278,25 +267,26 @@ bool walker::entered_object(std::size_t depth, unsigned members_depth, visitor& 
   return true;
 }
 
-bool walker::key_of_entered(std::size_t first_seen, std::string_view& key) {
+bool walker::key_of_entered(std::size_t first_seen, std::string_view& found) {
   if (next_byte() != '"')
     return fail_at(errc::malformed);
   const std::size_t at = begin();
   if (!string())
     return false;
-  key = text_.substr(at + 1, end_ - at - 2);
+  std::string_view key = text_.substr(at + 1, end_ - at - 2);
   if (escaped_) {
     std::string& text = keys_.unescaped.emplace_front();
     lexical::unescape(key, lexical::lone_surrogate::replace, text);
     key = text;
   }
   // limits::envelope_members_max bounds the search; a set would cost more than it saves.
-  const auto first = keys_.seen.begin() + static_cast<std::ptrdiff_t>(first_seen);
-  if (std::find(first, keys_.seen.end(), key) != keys_.seen.end())
-    return fail_at(errc::duplicate_key);
+  for (std::size_t i = first_seen; i < keys_.seen.size(); ++i)
+    if (keys_.seen[i] == key)
+      return fail_at(errc::duplicate_key);
   if (keys_.seen.size() - first_seen == limits::envelope_members_max)
     return fail_at(errc::too_many_members);
-  keys_.seen.push_back(key);
+  keys_.seen.emplace_back(key.data(), key.size());
+  found = key;
   return punctuation(':');
 }
 
