@@ -24,7 +24,9 @@ std::atomic<std::size_t> allocations{0};
 
 } // namespace
 
-// Counts allocations for the promise that parsing makes none once it is warm.
+// Counts allocations for the promise that parsing makes none once it is warm. Sanitizers bring
+// their own operators, which must stay.
+#ifndef NEXUS_SANITIZED
 void* operator new(std::size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size == 0 ? 1 : size))
