@@ -32,7 +32,7 @@ give_up() {
   exit 1
 }
 
-# Stops what this script started, by process id, and waits for it.
+# Stops what this script started, by process id, and waits for it: the gateway, then its servers.
 stop() {
   for pid in "${pids[@]}"; do
     kill "$pid" 2>/dev/null || true
@@ -58,7 +58,7 @@ start() {
   local name=$1
   shift
   setsid "$@" >"$folder/$name.log" 2>&1 </dev/null &
-  pids+=("$!")
+  pids=("$!" "${pids[@]}")
 }
 
 # wait_for SECONDS COMMAND...: until the command succeeds
@@ -120,14 +120,20 @@ cat "$folder/nexus.json"
 port=$(free_port) || give_up "no port from 3000 to 3099 is free"
 gateway=http://127.0.0.1:$port
 start gateway "$bin/nexus" serve -c "$folder/nexus.json" --listen "127.0.0.1:$port"
-gateway_pid=${pids[-1]}
+gateway_pid=${pids[0]}
 wait_for 15 curl -fs -o "$folder/readyz" "$gateway/readyz" || give_up "the gateway is not ready"
 kill -0 "$gateway_pid" 2>/dev/null || give_up "the gateway has stopped"
 echo "the gateway serves $gateway/mcp"
 
 step "The tools of all servers, at one address"
+# Shows a command as one would type it, and runs it.
 run() {
-  printf '%s$ %s%s\n' "$dim" "$*" "$plain"
+  local shown= argument
+  for argument in "$@"; do
+    [[ $argument == *[\{\ ]* ]] && argument="'$argument'"
+    shown+=" $argument"
+  done
+  printf '%s$%s%s\n' "$dim" "$shown" "$plain"
   "$@"
 }
 tools_are_there() {

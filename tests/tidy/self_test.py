@@ -122,7 +122,8 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(self.style(), [])
 
     def test_blank(self):
-        for code, left in (('a("x{") /* { */ + \'{\' // {\n', "a( ) +"), ('R"x({ ")" )x" + b', "+ b"),
+        for code, left in (('a("x{") /* { */ + \'{\' // {\n', "a( ) +"),
+                           ('R"x({ ")" )x" + b', "+ b"),
                            ("1'000 + 2'000", "1'000 + 2'000"), ('"a\\"{" b', "b")):
             self.assertEqual(blank(code).split(), left.split(), code)
             self.assertEqual(len(blank(code)), len(code))
