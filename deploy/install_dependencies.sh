@@ -18,6 +18,8 @@ build_packages=(
   python3
 )
 test_packages=(catch2 clang-format-14 openssl procps python3-venv git)
+# The Rust servers of the tests need a newer compiler than Debian's cargo; any that is there will do.
+command -v cargo >/dev/null || test_packages+=(cargo-web)
 
 packages=("${build_packages[@]}")
 list_only=no

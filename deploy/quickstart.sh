@@ -121,8 +121,11 @@ port=$(free_port) || give_up "no port from 3000 to 3099 is free"
 gateway=http://127.0.0.1:$port
 start gateway "$bin/nexus" serve -c "$folder/nexus.json" --listen "127.0.0.1:$port"
 gateway_pid=${pids[0]}
-wait_for 15 curl -fs -o "$folder/readyz" "$gateway/readyz" || give_up "the gateway is not ready"
-kill -0 "$gateway_pid" 2>/dev/null || give_up "the gateway has stopped"
+gateway_is_ready() {
+  kill -0 "$gateway_pid" 2>/dev/null || give_up "the gateway has stopped"
+  curl -fs --max-time 5 -o "$folder/readyz" "$gateway/readyz"
+}
+wait_for 15 gateway_is_ready || give_up "the gateway is not ready"
 echo "the gateway serves $gateway/mcp"
 
 step "The tools of all servers, at one address"
