@@ -141,6 +141,21 @@ void header_fields::add(std::string_view name, std::string_view value) {
                       static_cast<std::uint32_t>(value.size()), hash_of(name)});
 }
 
+std::string_view header_fields::hold(std::string_view block) {
+  NEXUS_ASSERT(entries_.empty());
+  storage_ = block;
+  return storage_;
+}
+
+void header_fields::add_held(std::string_view name, std::string_view value) {
+  NEXUS_DASSERT(name.data() >= storage_.data() && value.data() >= name.data() + name.size() &&
+                value.data() + value.size() <= storage_.data() + storage_.size());
+  entries_.push_back({static_cast<std::uint32_t>(name.data() - storage_.data()),
+                      static_cast<std::uint32_t>(name.size()),
+                      static_cast<std::uint32_t>(value.data() - storage_.data()),
+                      static_cast<std::uint32_t>(value.size()), hash_of(name)});
+}
+
 std::optional<std::string_view> header_fields::find(std::string_view name) const noexcept {
   const std::uint32_t hash = hash_of(name);
   for (std::size_t index = 0; index < entries_.size(); ++index) {

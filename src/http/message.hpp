@@ -41,8 +41,6 @@ struct field {
 /// The fields of one message. Owns its bytes; views live until clear() or the next add().
 class header_fields {
  public:
-  /// Makes room for fields of that many bytes in all.
-  void reserve(std::size_t bytes) { storage_.reserve(bytes); }
   void add(std::string_view name, std::string_view value);
   /// The first field of that name in any case; empty optional when there is none.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
@@ -51,6 +49,11 @@ class header_fields {
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
   [[nodiscard]] field operator[](std::size_t index) const noexcept;
   void clear() noexcept;
+
+  /// For parsers: takes in a whole block of fields at once. @returns it in its new place
+  [[nodiscard]] std::string_view hold(std::string_view block);
+  /// As add(), without a copy. @pre both are views into what hold() returned
+  void add_held(std::string_view name, std::string_view value);
 
  private:
   struct entry {

@@ -123,7 +123,7 @@ class decoder final : public beast::http::basic_parser<true> {
     const std::string_view value = view_of(value_text);
     if (const verdict problem = judge(name, value); problem.bad())
       return refuse(problem, failed);
-    message_.headers.add(view_of(name_text), value);
+    message_.headers.add_held(view_of(name_text), value);
   }
 
   verdict judge(beast::http::field name, std::string_view value) {
@@ -259,9 +259,8 @@ std::size_t request_parser::impl::step_head(std::string_view bytes) {
   problem = gathered.problem;
   if (problem.bad() || !gathered.complete)
     return gathered.taken;
-  message.headers.reserve(gathered.head.size());
   beast_parser.emplace(message);
-  problem = beast_parser->take(gathered.head);
+  problem = beast_parser->take(message.headers.hold(gathered.head));
   if (!problem.bad())
     problem = beast_parser->check_head();
   if (!problem.bad())

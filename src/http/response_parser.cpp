@@ -99,7 +99,7 @@ class decoder final : public beast::http::basic_parser<false> {
       failed = beast::http::error::bad_value;
       return;
     }
-    head_.headers.add(view_of(name_text), value);
+    head_.headers.add_held(view_of(name_text), value);
   }
 
   verdict judge(beast::http::field name, std::string_view value) {
@@ -228,9 +228,8 @@ std::size_t response_parser::impl::step_head(std::string_view bytes, response_ha
   if (problem.bad() || !gathered.complete)
     return gathered.taken;
   head.headers.clear();
-  head.headers.reserve(gathered.head.size());
   beast_parser.emplace(head, rule);
-  problem = beast_parser->take(gathered.head, receiver);
+  problem = beast_parser->take(head.headers.hold(gathered.head), receiver);
   if (!problem.bad())
     problem = beast_parser->check_head();
   if (!problem.bad())
