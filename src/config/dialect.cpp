@@ -32,7 +32,7 @@ bool is_bare_map(const node& root) {
 
 /// Keys that tell a client's settings file from a list of servers that somebody wrote for us.
 bool has_settings_of_a_client(const node& root) {
-  constexpr std::array<std::string_view, 20> telling = {"projects",
+  constexpr std::array<std::string_view, 21> telling = {"projects",
                                                         "numStartups",
                                                         "context_servers",
                                                         "mcp",
@@ -51,6 +51,7 @@ bool has_settings_of_a_client(const node& root) {
                                                         "contextFileName",
                                                         "agent_servers",
                                                         "provider",
+                                                        "globalShortcut",
                                                         "mcp.servers"};
   return std::any_of(root.members.begin(), root.members.end(), [&](const member& entry) {
     return contains(telling, entry.key) || entry.key.contains('.');

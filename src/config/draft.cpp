@@ -248,7 +248,7 @@ void draft_reader::read_include(const node& value, std::string_view key) {
   if (!draft_.include)
     draft_.include.emplace();
   read_names(*draft_.include, value, key);
-  if (draft_.include->empty() && value.is(node_kind::array)) {
+  if (draft_.include->empty() && value.is(node_kind::array) && value.items.empty()) {
     findings_.warning(value.at,
                       quote(key) + " is empty: no tool of server " + quote(shorten(draft_.name)) +
                           " is offered",
