@@ -115,6 +115,7 @@ class TidyTest(unittest.TestCase):
                    "// steady_clock::now() is read elsewhere; [=] and assert(x) are not used\n"
                    'const char* a = "using namespace b; system_clock::now()";\n'
                    "static_assert(true);\n"
+                   'const char* c = R"(' + "a" * 100 + "\\n" + "b" * 100 + ')";\n'
                    "void f() { g([&b] { return b; }); }\n"
                    "namespace big {\n" + "int a;\n" * 100 + "} // namespace big\n"
                    "struct big_too {\n" + "  int a;\n" * 100 + "};\n")

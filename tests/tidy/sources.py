@@ -89,6 +89,18 @@ def blank(text):
     return TOKEN.sub(spaces, text)
 
 
+RAW_LITERAL = re.compile(r'R"([^()\\ ]{0,16})\(.*?\)\1"', re.DOTALL)
+
+
+def raw_lines(text):
+    """The numbers of the lines that raw string literals touch: nobody can break those."""
+    lines = set()
+    for match in RAW_LITERAL.finditer(text):
+        first = text.count("\n", 0, match.start()) + 1
+        lines.update(range(first, first + match[0].count("\n") + 1))
+    return lines
+
+
 NOT_A_FUNCTION = re.compile(
     r"^\s*(?:namespace|class|struct|enum|union|extern|if|else|for|while|switch|do|try|catch|"
     r"requires|concept)\b|=\s*$|^\s*$")
