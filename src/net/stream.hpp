@@ -42,6 +42,8 @@ class stream_handler {
   virtual void on_error(const error& reason) = 0;
 };
 
+struct stream_releaser;
+
 /// A byte stream. Reading starts when a handler is set. Writing is buffered: append to out(), then
 /// flush(); what all callers of one reactor turn appended leaves in one system call at its end.
 class stream {
@@ -68,8 +70,11 @@ class stream {
   /// Closes at once, drops what is queued, and frees the object when the kernel holds none of its
   /// buffers any more. No callback follows. Called by stream_ptr alone.
   virtual void release() noexcept = 0;
+  /// Lets go as close_after_flush() says. A stream over another one passes it on to that one.
+  virtual void release_after_flush() noexcept { release(); }
   virtual ~stream() = default;
   friend struct stream_releaser;
+  friend void close_after_flush(std::unique_ptr<stream, stream_releaser> closing);
 };
 
 struct stream_releaser {
@@ -78,8 +83,10 @@ struct stream_releaser {
 /// Owns a stream; destroying it closes the stream.
 using stream_ptr = std::unique_ptr<stream, stream_releaser>;
 
-/// Destroys the pointer after everything queued has been sent, or after
-/// limits::write_stall_timeout: the last answer of a connection.
+/// Destroys the pointer after everything queued has been sent, or when the peer takes nothing for
+/// limits::write_stall_timeout: the last answer of a connection. The sending side ends then, and a
+/// socket is read and discarded until its peer ends too or limits::linger_timeout has passed: a
+/// socket closed over unread bytes resets the connection and may destroy the answer.
 void close_after_flush(stream_ptr closing);
 
 } // namespace nexus::net

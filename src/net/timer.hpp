@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/unique_function.hpp"
@@ -20,7 +21,7 @@ class timer {
   explicit timer(unique_function<void()> action) : action_(std::move(action)) {}
   timer(const timer&) = delete;
   timer& operator=(const timer&) = delete;
-  ~timer() { cancel(); }
+  ~timer();
 
   void set_action(unique_function<void()> action) { action_ = std::move(action); }
   void cancel() noexcept;
@@ -32,7 +33,8 @@ class timer {
   timer* next_ = nullptr;
   timer** previous_next_ = nullptr;
   std::uint64_t due_tick_ = 0;
-  timer_wheel* wheel_ = nullptr;
+  timer_wheel* wheel_ = nullptr;      ///< set while armed, and while its action runs
+  std::uint8_t level_ = 0, slot_ = 0; ///< where it hangs while armed
 };
 
 /// Ticks of 4 ms; a timer fires at or after its time, never before.
@@ -45,7 +47,7 @@ class timer_wheel {
   timer_wheel(const timer_wheel&) = delete;
   timer_wheel& operator=(const timer_wheel&) = delete;
 
-  /// (Re)arms `t` to fire once, `delay` after `now`.
+  /// (Re)arms `t` to fire once, `delay` after `now`. What is longer than ten years counts as that.
   void arm(timer& t, time_point now, nanoseconds delay);
   /// Fires what is due. Actions may arm, cancel and destroy any timer.
   /// @returns how many fired
@@ -59,13 +61,18 @@ class timer_wheel {
   static constexpr std::size_t levels = 5;
   static constexpr std::size_t slots = 64;
   void insert(timer& t) noexcept;
+  void unlink(timer& t) noexcept;
   void cascade(std::size_t level, std::size_t slot) noexcept;
+  void run(timer& t);
+  /// The first tick after the current one at which a slot fires or cascades.
+  [[nodiscard]] std::optional<std::uint64_t> next_tick() const noexcept;
 
   std::array<std::array<timer*, slots>, levels> buckets_{};
   std::array<std::uint64_t, levels> occupied_{};
   time_point start_;
-  std::uint64_t current_tick_ = 0;
+  std::uint64_t current_tick_ = 0; ///< everything due up to and with this tick has fired
   std::size_t size_ = 0;
+  timer* running_ = nullptr; ///< whose action runs; null again once that action destroyed it
 };
 
 } // namespace nexus::net

@@ -1,0 +1,330 @@
+#include "net/io_stream.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.hpp"
+#include "base/limits.hpp"
+
+namespace nexus::net {
+namespace {
+
+/// A closing stream may take this many stall timeouts in all, so that a peer that takes a byte now
+/// and then does not hold its buffers for ever.
+constexpr int linger_stalls_max = 10;
+/// What is read at most of a peer that no longer takes anything, before it is given up.
+constexpr std::size_t last_words_bytes_max = 1024 * 1024;
+
+bool is_socket(int fd) noexcept {
+  struct stat status {};
+  return fd >= 0 && ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+void restore_blocking(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0)
+    ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+} // namespace
+
+void close_after_flush(stream_ptr closing) {
+  if (closing)
+    closing.release()->release_after_flush();
+}
+
+io_stream::io_stream(reactor_base& owner, int read_fd, int write_fd)
+    : io_object(owner), read_fd_(read_fd), write_fd_(write_fd) {
+  reads_socket_ = is_socket(read_fd);
+  writes_socket_ = write_fd == read_fd ? reads_socket_ : is_socket(write_fd);
+  // Sockets are asked with MSG_DONTWAIT; everything else needs the flag, which its descriptor may
+  // share with other processes (a terminal).
+  if (!reads_socket_ && read_fd >= 0)
+    restore_read_blocking_ = set_nonblocking(read_fd);
+  if (!writes_socket_ && write_fd >= 0 && write_fd != read_fd)
+    restore_write_blocking_ = set_nonblocking(write_fd);
+  owner.stream_opened();
+}
+
+io_stream::~io_stream() = default;
+
+void io_stream::set_handler(stream_handler& handler) {
+  handler_ = &handler;
+  if (!dead_)
+    reactor_->defer(*this);
+}
+
+void io_stream::resume_reading() {
+  if (!paused_)
+    return;
+  paused_ = false;
+  if (!dead_)
+    reactor_->defer(*this);
+}
+
+void io_stream::flush() {
+  if (dead_ || error_ || write_fd_ < 0) {
+    out_.clear();
+    return;
+  }
+  const std::size_t queued = queued_bytes();
+  if (queued > limits::write_queue_high_bytes) {
+    above_high_ = true;
+    if (queued > limits::write_queue_bytes_max)
+      return fail(errc::write_queue_full, 0);
+  }
+  flush_wanted_ = true;
+  if (flush_scheduled_)
+    return;
+  flush_scheduled_ = true;
+  reactor_->schedule_flush(*this);
+}
+
+void io_stream::flush_now() {
+  flush_scheduled_ = false;
+  if (!dead_ && !error_)
+    send_queued();
+}
+
+void io_stream::shutdown_write() {
+  shutdown_wanted_ = true;
+  flush();
+}
+
+// ---- Callbacks
+// -----------------------------------------------------------------------------------
+
+void io_stream::deliver(std::string_view bytes) {
+  if (!lingering_)
+    handler_->on_data(bytes);
+}
+
+void io_stream::reached_end() {
+  if (end_reached())
+    return;
+  end_pending_ = true;
+  reactor_->defer(*this);
+}
+
+void io_stream::deliver_end() {
+  end_pending_ = false;
+  end_seen_ = true;
+  if (!lingering_)
+    handler_->on_end();
+  else if (queued_bytes() == 0)
+    finish_lingering();
+}
+
+void io_stream::fail(errc code, int number) {
+  if (dead_ || error_)
+    return;
+  std::string reason = code == errc::write_queue_full
+                           ? "the peer takes too little of what it is sent"
+                       : code == errc::timed_out ? "the peer took nothing for too long"
+                                                 : errno_text(number);
+  error_ = error{make_error_code(code), std::move(reason), {}};
+  out_.clear();
+  stall_.cancel();
+  reactor_->defer(*this);
+}
+
+void io_stream::read_failed(int number) {
+  error_follows_data_ = !error_;
+  fail(errc::reset, number);
+}
+
+void io_stream::send_failed(int number) {
+  drain_before_error_ = !error_;
+  fail(errc::reset, number);
+}
+
+void io_stream::run_deferred() {
+  if (dead_)
+    return;
+  if (std::exchange(drained_pending_, false) && handler_ != nullptr)
+    handler_->on_drained();
+  if (wants_data())
+    start_reading();
+  if (end_pending_ && wants_data())
+    deliver_end();
+  const bool told = handler_ != nullptr || lingering_;
+  if (!dead_ && error_ && told && !(error_follows_data_ && paused_))
+    deliver_error();
+}
+
+void io_stream::drain_before_error() {
+  if (read_fd_ < 0 || end_reached())
+    return;
+  std::array<char, 16 * 1024> buffer; // NOLINT: filled by the kernel
+  for (std::size_t total = 0; total < last_words_bytes_max && wants_data();) {
+    const ssize_t n = reads_socket_ ? ::recv(read_fd_, buffer.data(), buffer.size(), MSG_DONTWAIT)
+                                    : ::read(read_fd_, buffer.data(), buffer.size());
+    reactor_->count_system_call();
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return;
+    total += static_cast<std::size_t>(n);
+    deliver({buffer.data(), static_cast<std::size_t>(n)});
+  }
+}
+
+void io_stream::deliver_error() {
+  if (std::exchange(drain_before_error_, false))
+    drain_before_error();
+  if (dead_)
+    return; // Released by what it was told.
+  if (lingering_)
+    return finish_lingering();
+  dead_ = true;
+  stop();
+  const error reason = std::move(*error_);
+  std::exchange(handler_, nullptr)->on_error(reason);
+}
+
+// ---- Sending
+// -------------------------------------------------------------------------------------
+
+std::string_view io_stream::next_bytes() {
+  if (sending_.empty() && flush_wanted_) {
+    flush_wanted_ = false;
+    sending_.swap(out_);
+  }
+  return std::string_view(sending_).substr(sent_);
+}
+
+void io_stream::sent(std::size_t bytes) {
+  sent_ += bytes;
+  if (sent_ == sending_.size()) {
+    sent_ = 0;
+    if (sending_.capacity() > limits::stream_buffer_keep_bytes)
+      std::string().swap(sending_);
+    else
+      sending_.clear();
+  }
+  if (above_high_ && queued_bytes() < limits::write_queue_low_bytes) {
+    above_high_ = false;
+    drained_pending_ = true;
+    reactor_->defer(*this);
+  }
+  if (stall_.armed())
+    arm_stall(reactor_->write_stall_timeout());
+}
+
+void io_stream::all_sent() {
+  if (!lingering_)
+    stall_.cancel();
+  if (shutdown_wanted_ && !write_ended_) {
+    write_ended_ = true;
+    close_write_side();
+  }
+  if (!lingering_)
+    return;
+  if (!reads_socket_ || end_reached())
+    return finish_lingering();
+  linger_until_ = reactor_->now() + limits::linger_timeout;
+  arm_stall(limits::linger_timeout);
+}
+
+void io_stream::await_progress() {
+  if (!stall_.armed())
+    arm_stall(reactor_->write_stall_timeout());
+}
+
+void io_stream::arm_stall(nanoseconds delay) {
+  if (!stall_has_action_) {
+    stall_has_action_ = true;
+    stall_.set_action([this] { on_stall(); });
+  }
+  if (lingering_)
+    delay = std::min(delay, nanoseconds(linger_until_ - reactor_->now()));
+  reactor_->arm(stall_, delay);
+}
+
+void io_stream::on_stall() {
+  if (lingering_)
+    finish_lingering();
+  else
+    fail(errc::timed_out, 0);
+}
+
+// ---- Closing
+// -------------------------------------------------------------------------------------
+
+void io_stream::release() noexcept {
+  handler_ = nullptr;
+  dead_ = true;
+  stall_.cancel();
+  if (reactor_ != nullptr) {
+    stop();
+    reactor_->stream_closed();
+  }
+  let_go();
+}
+
+void io_stream::release_after_flush() noexcept {
+  if (dead_ || error_ || write_fd_ < 0 || queued_bytes() + (reads_socket_ ? 1 : 0) == 0)
+    return release();
+  handler_ = nullptr;
+  lingering_ = true;
+  paused_ = false;
+  linger_until_ = reactor_->now() + linger_stalls_max * reactor_->write_stall_timeout();
+  if (stall_.armed())
+    arm_stall(reactor_->write_stall_timeout());
+  shutdown_write();
+  reactor_->defer(*this);
+}
+
+void io_stream::finish_lingering() noexcept {
+  lingering_ = false;
+  release();
+}
+
+void io_stream::reactor_ends() noexcept {
+  stall_.cancel();
+  if (lingering_)
+    return finish_lingering();
+  handler_ = nullptr;
+  dead_ = true;
+  stop();
+  reactor_->stream_closed();
+}
+
+void io_stream::close_write_side() noexcept {
+  reactor_->count_system_call();
+  if (writes_socket_) {
+    ::shutdown(write_fd_, SHUT_WR);
+  } else if (write_fd_ != read_fd_) {
+    forget(write_fd_);
+    if (restore_write_blocking_)
+      restore_blocking(write_fd_);
+    ::close(std::exchange(write_fd_, -1));
+  }
+}
+
+void io_stream::close_descriptors() noexcept {
+  const int read_fd = std::exchange(read_fd_, -1);
+  const int write_fd = std::exchange(write_fd_, -1);
+  if (read_fd >= 0) {
+    forget(read_fd);
+    if (restore_read_blocking_)
+      restore_blocking(read_fd);
+    ::close(read_fd);
+    reactor_->count_system_call();
+  }
+  if (write_fd >= 0 && write_fd != read_fd) {
+    forget(write_fd);
+    if (restore_write_blocking_)
+      restore_blocking(write_fd);
+    ::close(write_fd);
+    reactor_->count_system_call();
+  }
+}
+
+} // namespace nexus::net
