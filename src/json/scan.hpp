@@ -70,7 +70,9 @@ class element_sink {
   virtual bool on_element(std::size_t index, slice value) = 0;
 };
 
-/// One per thread: keeps simdjson's scratch memory between messages.
+/// One per thread: keeps simdjson's scratch memory between messages. Every method may also fail
+/// with std::errc::not_enough_memory when that cannot grow to the text. Callbacks must not use the
+/// scanner that calls them.
 class scanner {
  public:
   scanner();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "base/limits.hpp"
 
@@ -216,7 +217,7 @@ void reader::on_member(unsigned depth, const json::member& found) {
   case place::error:
     return store(into_.error, index, found);
   case place::envelope:
-    NEXUS_ASSERT(!"members below the envelope belong to an object that was entered");
+    NEXUS_ASSERT(false && "members below the envelope belong to an object that was entered");
   }
 }
 

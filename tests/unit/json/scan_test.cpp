@@ -1,5 +1,9 @@
+#include <csignal>
 #include <string>
 #include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -225,6 +229,32 @@ TEST_CASE("json scanner works again after every outcome", "[json][scan]") {
   CHECK(scanner.scan_object(good.view(), seen));
   json::scanner moved = std::move(scanner);
   CHECK(moved.scan_object(good.view(), seen));
+}
+
+TEST_CASE("json scanner stops the program when a callback uses it again", "[json][scan]") {
+  class nesting final : public json::element_sink {
+   public:
+    explicit nesting(json::scanner& scanner) : scanner_(scanner) {}
+    bool on_element(std::size_t, json::slice) override {
+      return scanner_.validate(padded("1").view()).has_value();
+    }
+
+   private:
+    json::scanner& scanner_;
+  };
+  json::scanner scanner;
+  const padded input("[1]");
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::close(STDERR_FILENO);
+    nesting again(scanner);
+    static_cast<void>(scanner.scan_array(input.view(), again));
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
 }
 
 TEST_CASE("json scanner names the place of a mistake for the log", "[json][scan]") {
