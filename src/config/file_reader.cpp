@@ -73,7 +73,7 @@ std::unique_ptr<file_content> read_content(std::string_view text, const environm
   content->bare = found.bare;
   if (!found.bare) {
     // A client's settings may use our words for other things; they cost no more than a warning.
-    const bool foreign = found.client_settings;
+    const bool foreign = content->foreign = found.client_settings;
     findings own(out.file());
     content->section = read_gateway(
         root, foreign || out.has_errors() ? unknown_keys::keep_silent : unknown_keys::report, own);

@@ -10,7 +10,8 @@ namespace {
 
 strings names_of(const gateway& from) {
   strings out;
-  for (const server& entry : from.servers) out.push_back(entry.name);
+  for (const server& entry : from.servers)
+    out.push_back(entry.name);
   return out;
 }
 
@@ -21,8 +22,8 @@ TEST_CASE("dialects: Claude Desktop is read unchanged", "[config][dialect]") {
   REQUIRE(names_of(value) == strings{"filesystem", "brave-search", "remote"});
   const server& files = value.servers[0];
   CHECK(files.kind == transport::stdio);
-  CHECK(files.argv == strings{"npx", "-y", "@modelcontextprotocol/server-filesystem",
-                              "/Users/ada/Desktop"});
+  CHECK(files.argv ==
+        strings{"npx", "-y", "@modelcontextprotocol/server-filesystem", "/Users/ada/Desktop"});
   CHECK(files.call_timeout == milliseconds{60000});
   CHECK(value.servers[1].env.at("BRAVE_API_KEY") == "BSA-0123");
   CHECK(files.position.file == "/cfg/claude_desktop_config.json");
@@ -164,8 +165,8 @@ TEST_CASE("dialects: Codex TOML is read unchanged, strings literally", "[config]
   CHECK(context.call_timeout == milliseconds{45'500});
   CHECK(context.include_tools == strings{"resolve", "docs"});
   CHECK(context.exclude_tools == strings{"docs"});
-  CHECK(context.env == std::map<std::string, std::string>{{"MY_ENV", "literal $HOME"},
-                                                          {"COUNT", "5"}});
+  CHECK(context.env ==
+        std::map<std::string, std::string>{{"MY_ENV", "literal $HOME"}, {"COUNT", "5"}});
   CHECK(context.position.line == 4);
   const server& figma = value.servers[1];
   CHECK(figma.headers == header_list{{"Authorization", "Bearer k3y"},
@@ -243,10 +244,10 @@ TEST_CASE("dialects: every spelling of a transport is known", "[config][dialect]
     const char* type;
     transport kind;
   };
-  const row rows[] = {{"stdio", transport::stdio},          {"local", transport::stdio},
-                      {"http", transport::http},            {"streamable-http", transport::http},
-                      {"streamableHttp", transport::http},  {"streamable_http", transport::http},
-                      {"remote", transport::http},          {"sse", transport::sse}};
+  const row rows[] = {{"stdio", transport::stdio},         {"local", transport::stdio},
+                      {"http", transport::http},           {"streamable-http", transport::http},
+                      {"streamableHttp", transport::http}, {"streamable_http", transport::http},
+                      {"remote", transport::http},         {"sse", transport::sse}};
   for (const row& entry : rows) {
     for (const char* key : {"type", "transport", "transportType"}) {
       CAPTURE(entry.type, key);
@@ -258,8 +259,9 @@ TEST_CASE("dialects: every spelling of a transport is known", "[config][dialect]
 }
 
 TEST_CASE("dialects: URLs and commands have an order", "[config][dialect]") {
-  CHECK(one_server(R"({"serverUrl": "http://a/", "httpUrl": "http://b/", "url": "http://c/"})").url ==
-        "http://a/");
+  CHECK(
+      one_server(R"({"serverUrl": "http://a/", "httpUrl": "http://b/", "url": "http://c/"})").url ==
+      "http://a/");
   CHECK(one_server(R"({"url": "http://c/", "httpUrl": "http://b/", "command": "x"})").url ==
         "http://b/");
   CHECK(one_server(R"({"command": "x", "url": "http://c/"})").kind == transport::http);

@@ -42,17 +42,18 @@ TEST_CASE("import: every dialect yields the same servers in our format", "[confi
 }
 
 TEST_CASE("import: awkward values survive", "[config][import]") {
-  for (const char* body :
-       {R"({"command": "a \"b\" \\ \u0001 \u007f é 😀", "args": ["", " ", "\n", "${API_KEY}", "${$}X"]})",
-        R"({"command": "c", "env": {"A": "1"}, "environment": {"A": "2", "B": null}})",
-        R"({"command": "c", "env": {"A": null}, "environment": {"A": "2"}})",
-        R"({"command": "c", "timeout": 0.0005, "connectTimeout": 1500, "startup_timeout_sec": 0.25})",
-        R"({"command": "c", "include": [], "exclude": ["*"]})",
-        R"({"command": ["c", "d"], "args": ["e"]})",
-        R"({"url": "http://h/", "headers": {"A": "${NOPE}", "B": "${EMPTY}"}})",
-        R"({"url": "ws://h/", "type": "WS"})",
-        R"({"url": "http://h/", "tls": {"verify": false, "ca": "~/none", "cert": "x", "key": "y"}})",
-        R"({"command": "c", "trust": true, "a\nb": 1, "envFile": "/none"})"}) {
+  for (
+      const char* body :
+      {R"({"command": "a \"b\" \\ \u0001 \u007f é 😀", "args": ["", " ", "\n", "${API_KEY}", "${$}X"]})",
+       R"({"command": "c", "env": {"A": "1"}, "environment": {"A": "2", "B": null}})",
+       R"({"command": "c", "env": {"A": null}, "environment": {"A": "2"}})",
+       R"({"command": "c", "timeout": 0.0005, "connectTimeout": 1500, "startup_timeout_sec": 0.25})",
+       R"({"command": "c", "include": [], "exclude": ["*"]})",
+       R"({"command": ["c", "d"], "args": ["e"]})",
+       R"({"url": "http://h/", "headers": {"A": "${NOPE}", "B": "${EMPTY}"}})",
+       R"({"url": "ws://h/", "type": "WS"})",
+       R"({"url": "http://h/", "tls": {"verify": false, "ca": "~/none", "cert": "x", "key": "y"}})",
+       R"({"command": "c", "trust": true, "a\nb": 1, "envFile": "/none"})"}) {
     check_round_trip(std::string("{\"mcpServers\": {\"odd \\\"name\\\"\": ") + body + "}}",
                      "/cfg/x.json");
   }
@@ -63,7 +64,8 @@ TEST_CASE("import: comments tell what is dropped and what needs a look", "[confi
     "a": {"command": "c", "trust": true, "unheard": 1},
     "b": {"url": "http://h/", "headersHelper": "x", "headers": {"Host": "y"}},
     "c": {"command": "c", "env": {"K": "${NOPE}"}},
-    "d": {"command": "c", "disabled": true}}})", "/cfg/x.json");
+    "d": {"command": "c", "disabled": true}}})",
+                          "/cfg/x.json");
   CHECK(out.text.starts_with("// Written by nexus import from /cfg/x.json\n{\n"));
   CHECK(out.text.contains("    // dropped \"trust\": the gateway has no use for it\n"));
   CHECK(out.text.contains("    // dropped \"unheard\": it is not known\n"));
@@ -77,7 +79,8 @@ TEST_CASE("import: comments tell what is dropped and what needs a look", "[confi
 
 TEST_CASE("import: the text is ours, indented, references as written", "[config][import]") {
   const trip out = import(R"({"mcp": {"jira": {"type": "remote", "url": "https://j/mcp",
-    "headers": {"Authorization": "Bearer {env:API_KEY}"}, "timeout": 5000}}})", "/cfg/o.json");
+    "headers": {"Authorization": "Bearer {env:API_KEY}"}, "timeout": 5000}}})",
+                          "/cfg/o.json");
   CHECK(out.text == R"(// Written by nexus import from /cfg/o.json
 {
   "mcpServers": {
@@ -95,8 +98,9 @@ TEST_CASE("import: the text is ours, indented, references as written", "[config]
 }
 
 TEST_CASE("import: Codex's literal strings are escaped", "[config][import][toml]") {
-  const trip out = import("[mcp_servers.a]\ncommand = 'sh'\nargs = ['-c', 'echo $HOME {env:A} %B%']\n",
-                          "/cfg/config.toml");
+  const trip out =
+      import("[mcp_servers.a]\ncommand = 'sh'\nargs = ['-c', 'echo $HOME {env:A} %B%']\n",
+             "/cfg/config.toml");
   CHECK(out.text.contains(R"("args": ["-c", "echo ${$}HOME ${{}env:A} ${%}B%"])"));
 }
 

@@ -127,9 +127,9 @@ TEST_CASE("interpolation: an escaped text comes back as it was", "[config][inter
   const environment env = world();
   const detail::scope within{env, unset_policy::error, "/cfg", nullptr};
   for (const char* text :
-       {"", "$API_KEY", "${API_KEY}", "$$API_KEY", "${$}", "%API_KEY%", "%%API_KEY%%", "{env:API_KEY}",
-        "{file:x}", "${env:API_KEY}", "${{}", "a{b}c%20%", "$", "{{env:API_KEY}}", "$%API_KEY%",
-        "${input:x}", "%{env:HOME}%"}) {
+       {"", "$API_KEY", "${API_KEY}", "$$API_KEY", "${$}", "%API_KEY%", "%%API_KEY%%",
+        "{env:API_KEY}", "{file:x}", "${env:API_KEY}", "${{}", "a{b}c%20%", "$", "{{env:API_KEY}}",
+        "$%API_KEY%", "${input:x}", "%{env:HOME}%"}) {
     CAPTURE(text);
     const auto out = expand(detail::escape_literal(text), within, text_kind::plain);
     CHECK(out.text == text);
@@ -141,7 +141,8 @@ TEST_CASE("interpolation: defaults nest without end of the stack", "[config][int
   const environment env = world();
   const detail::scope within{env, unset_policy::error, "/cfg", nullptr};
   std::string text;
-  for (int i = 0; i < 5000; ++i) text += "${A:-";
+  for (int i = 0; i < 5000; ++i)
+    text += "${A:-";
   text += std::string(5000, '}');
   CHECK(expand(text, within, text_kind::plain).problem.empty());
 }
@@ -178,7 +179,7 @@ TEST_CASE("interpolation: a policy in the file holds for all servers", "[config]
 }
 
 TEST_CASE("interpolation: a header that comes out empty is not sent", "[config][interpolation]") {
-  const server value = one_server(
-      R"({"url": "http://h/", "headers": {"A": "${EMPTY}", "B": " ${API_KEY}\n"}})");
+  const server value =
+      one_server(R"({"url": "http://h/", "headers": {"A": "${EMPTY}", "B": " ${API_KEY}\n"}})");
   CHECK(value.headers == std::vector<std::pair<std::string, std::string>>{{"B", "k3y"}});
 }

@@ -22,10 +22,12 @@ struct row {
 TEST_CASE("syntax: the first error names its place, what was expected and a remedy",
           "[config][syntax]") {
   const row rows[] = {
-      {"empty", "", "f.json:1:1: error: the file is empty; expected '{' "
-                    "(an empty configuration is {})"},
-      {"only a comment", "// x\n", "f.json:1:1: error: the file is empty; expected '{' "
-                                   "(an empty configuration is {})"},
+      {"empty", "",
+       "f.json:1:1: error: the file is empty; expected '{' "
+       "(an empty configuration is {})"},
+      {"only a comment", "// x\n",
+       "f.json:1:1: error: the file is empty; expected '{' "
+       "(an empty configuration is {})"},
       {"missing comma", "{\n  \"a\": {}\n  \"b\": {}\n}",
        "f.json:3:3: error: expected ',' or '}' after the value of \"a\", found '\"' "
        "(a comma is missing before it)"},
@@ -74,14 +76,17 @@ TEST_CASE("syntax: the first error names its place, what was expected and a reme
       {"open object", "{\n  \"a\": {\n    \"b\": 1\n",
        "f.json:4:1: error: expected ',' or '}' after the value of \"b\", found the end of the file "
        "(the '{' of line 2, column 8 is still open)"},
-      {"open list", "{\"a\": [", "f.json:1:8: error: expected a value or ']', found the end of the "
-                                "file (the '[' of line 1, column 7 is still open)"},
-      {"only a brace", "{", "f.json:1:2: error: expected a key or '}', found the end of the file "
-                            "(the '{' of line 1, column 1 is still open)"},
+      {"open list", "{\"a\": [",
+       "f.json:1:8: error: expected a value or ']', found the end of the "
+       "file (the '[' of line 1, column 7 is still open)"},
+      {"only a brace", "{",
+       "f.json:1:2: error: expected a key or '}', found the end of the file "
+       "(the '{' of line 1, column 1 is still open)"},
       {"wrong bracket", "{\"a\": [1}",
        "f.json:1:9: error: expected ',' or ']' after a value of the list, found '}'"},
       {"text behind the end", "{} x",
-       "f.json:1:4: error: expected the end of the file, found 'x' (one file holds one JSON object)"},
+       "f.json:1:4: error: expected the end of the file, found 'x' (one file holds one JSON "
+       "object)"},
       {"open comment", "{ /* x", "f.json:1:3: error: this comment is not closed (end it with */)"},
       {"hash comment", "{\n# x\n}",
        "f.json:2:1: error: '#' does not begin a comment here (comments are // and /* */)"},
@@ -127,10 +132,11 @@ TEST_CASE("syntax: a key that differs by an escape only is a duplicate", "[confi
 }
 
 TEST_CASE("syntax: comments and trailing commas stand everywhere", "[config][syntax]") {
-  const gateway value = must_load("\xEF\xBB\xBF/* a */ { // b\n /**/ \"mcpServers\" /* c */ : // d\n"
-                                  "{ \"s\": { \"command\": \"c // no comment\", \"args\": [ \"a\", // e\n"
-                                  " /* f */ ], \"env\": { \"K\": \"/* v */\", /* g */ } , // h\n },\n}, // i\n"
-                                  "/* j */ } // k");
+  const gateway value =
+      must_load("\xEF\xBB\xBF/* a */ { // b\n /**/ \"mcpServers\" /* c */ : // d\n"
+                "{ \"s\": { \"command\": \"c // no comment\", \"args\": [ \"a\", // e\n"
+                " /* f */ ], \"env\": { \"K\": \"/* v */\", /* g */ } , // h\n },\n}, // i\n"
+                "/* j */ } // k");
   REQUIRE(value.servers.size() == 1);
   CHECK(value.servers[0].argv == std::vector<std::string>{"c // no comment", "a"});
   CHECK(value.servers[0].env.at("K") == "/* v */");
@@ -140,12 +146,14 @@ TEST_CASE("syntax: comments and trailing commas stand everywhere", "[config][syn
 
 TEST_CASE("syntax: escapes are decoded", "[config][syntax]") {
   const server value = one_server(R"({"command": "a\"\\\/\b\f\n\r\té\uD83D\uDE00b"})");
-  CHECK(value.argv.front() == "a\"\\/\b\f\n\r\t\xC3\xA9\xF0\x9F\x98\x80" "b");
+  CHECK(value.argv.front() == "a\"\\/\b\f\n\r\t\xC3\xA9\xF0\x9F\x98\x80"
+                              "b");
 }
 
 TEST_CASE("syntax: depth is bounded", "[config][syntax]") {
   const auto nested = [](std::size_t depth) {
-    return "{\"mcpServers\": {}, \"_x\": " + std::string(depth, '[') + std::string(depth, ']') + "}";
+    return "{\"mcpServers\": {}, \"_x\": " + std::string(depth, '[') + std::string(depth, ']') +
+           "}";
   };
   CHECK(load_text(nested(120), "f.json", world()).value.has_value());
   CHECK(first_finding(nested(100'000)) == "f.json:1:154: error: nested deeper than 128 levels");
@@ -167,7 +175,8 @@ TEST_CASE("syntax: TOML errors have a place", "[config][syntax][toml]") {
   CHECK_FALSE(out.value.has_value());
   CHECK(out.findings[0].position.line >= 3);
   CHECK(out.findings[0].hint == "the file is read as TOML because its name ends in .toml");
-  const loaded twice = load_text("[mcp_servers.a]\ncommand='x'\n[mcp_servers.a]\n", "c.toml", world());
+  const loaded twice =
+      load_text("[mcp_servers.a]\ncommand='x'\n[mcp_servers.a]\n", "c.toml", world());
   REQUIRE(twice.findings.size() == 1);
   CHECK(twice.findings[0].position.line == 3);
 }
@@ -186,7 +195,8 @@ TEST_CASE("environment: the process's own is read", "[config][environment]") {
   CHECK_FALSE(env.variables.empty());
   CHECK(env.working_directory.starts_with('/'));
   REQUIRE(env.read_file);
-  CHECK(env.read_file((folder() / "samples" / "bare_map.json").string()) == sample("bare_map.json"));
+  CHECK(env.read_file((folder() / "samples" / "bare_map.json").string()) ==
+        sample("bare_map.json"));
   CHECK_FALSE(env.read_file(folder().string()));
   CHECK_FALSE(env.read_file("/nonexistent/file"));
   const loaded out = load_file((folder() / "samples" / "bare_map.json").string(), env);
