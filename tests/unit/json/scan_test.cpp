@@ -247,6 +247,7 @@ TEST_CASE("json scanner stops the program when a callback uses it again", "[json
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
+    std::signal(SIGABRT, SIG_DFL); // Catch would report it as a failure of the test
     ::close(STDERR_FILENO);
     nesting again(scanner);
     static_cast<void>(scanner.scan_array(input.view(), again));
