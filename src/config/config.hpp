@@ -20,8 +20,8 @@ using std::chrono::milliseconds;
 
 enum class transport : std::uint8_t {
   stdio,
-  http,     ///< Streamable HTTP; falls back to 2024-11-05 HTTP+SSE when the server wants that
-  sse,      ///< 2024-11-05 HTTP+SSE only
+  http, ///< Streamable HTTP; falls back to 2024-11-05 HTTP+SSE when the server wants that
+  sse,  ///< 2024-11-05 HTTP+SSE only
 };
 
 /// Which protocol revision a server speaks: found by a probe, or pinned.
@@ -48,7 +48,7 @@ struct server {
   std::string name;
   transport kind = transport::stdio;
   // stdio
-  std::vector<std::string> argv; ///< command and arguments
+  std::vector<std::string> argv;          ///< command and arguments
   std::map<std::string, std::string> env; ///< added to the inherited environment
   std::vector<std::string> env_unset;     ///< names removed from it (null in the file)
   std::string cwd;
@@ -91,7 +91,7 @@ struct tunable_limits {
 
 struct gateway {
   std::string listen = "127.0.0.1:3000";
-  std::size_t workers = 0; ///< 0: one per core
+  std::size_t workers = 0;      ///< 0: one per core
   std::string reactor = "auto"; ///< auto, io_uring, epoll
   log::level log_level = log::level::info;
   log::format log_format = log::format::text;

@@ -21,10 +21,10 @@ struct member;
 
 struct node {
   node_kind kind = node_kind::null;
-  bool truth = false;         ///< of a boolean
-  double number = 0;          ///< of a number
-  std::string text;           ///< a string's value; a number as JavaScript prints it
-  std::vector<node> items;    ///< of an array
+  bool truth = false;          ///< of a boolean
+  double number = 0;           ///< of a number
+  std::string text;            ///< a string's value; a number as JavaScript prints it
+  std::vector<node> items;     ///< of an array
   std::vector<member> members; ///< of an object, in the file's order
   place at;
 

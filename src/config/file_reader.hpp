@@ -13,8 +13,8 @@ namespace nexus::config::detail {
 struct file_content {
   node root;
   const node* inputs = nullptr; ///< within `root`
-  bool bare = false; ///< the file is the map of servers itself
-  bool foreign = false; ///< a client's settings: our keys in it may be its own
+  bool bare = false;            ///< the file is the map of servers itself
+  bool foreign = false;         ///< a client's settings: our keys in it may be its own
   gateway_section section;
   std::vector<server_draft> servers; ///< disabled ones included
 };

@@ -162,15 +162,32 @@ std::string print_servers(const file_content& content, const std::vector<server>
   return "{\n" + dropped + body + (body.empty() ? "" : "\n") + "  }";
 }
 
+/// The gateway's own keys of the file; of a client's settings those that mean the same to us.
+node own_settings(const file_content& content) {
+  node kept;
+  kept.kind = node_kind::object;
+  if (content.bare)
+    return kept;
+  for (const member& entry : content.root.members) {
+    const bool ours = std::ranges::find(root_keys(), entry.key) != root_keys().end();
+    if (!ours || entry.key == "mcpServers" || entry.key == "inputs" || entry.key == "$schema")
+      continue;
+    kept.members.push_back(entry);
+    if (!content.foreign)
+      continue;
+    findings problems("");
+    static_cast<void>(read_gateway(kept, unknown_keys::keep_silent, problems));
+    if (problems.has_errors())
+      kept.members.pop_back();
+  }
+  return kept;
+}
+
 std::string print_file(const file_content& content, const std::vector<server>& resolved,
                        const std::string& file_name) {
   json_lines lines;
-  for (const member& entry : content.root.members) {
-    const bool ours = !content.bare &&
-                      std::ranges::find(root_keys(), entry.key) != root_keys().end() &&
-                      entry.key != "mcpServers" && entry.key != "inputs";
-    if (ours)
-      lines.push_back(pair_of(entry.key, to_json(entry.value, 1)));
+  for (const member& entry : own_settings(content).members) {
+    lines.push_back(pair_of(entry.key, to_json(entry.value, 1)));
   }
   if (content.inputs != nullptr)
     lines.push_back(pair_of("inputs", to_json(*content.inputs, 1)));

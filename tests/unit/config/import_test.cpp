@@ -111,6 +111,12 @@ TEST_CASE("import: the gateway's own settings come along", "[config][import]") {
   CHECK(value.names == naming::bare);
 }
 
+TEST_CASE("import: a client's settings that are called like ours stay behind", "[config][import]") {
+  check_round_trip(R"({"context_servers": {"a": {"command": "c", "args": ["$NOPE"]}},
+                       "unsetVariables": 5, "workers": "many", "names": "bare"})",
+                   "/cfg/settings.json");
+}
+
 TEST_CASE("import: an error leaves no text", "[config][import]") {
   const imported out = import_text("{\"mcpServers\": {\"a\": {}}}", "x.json", world());
   CHECK(out.text.empty());
