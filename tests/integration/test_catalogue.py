@@ -20,8 +20,10 @@ def tools_file(test, tools):
     handle, path = tempfile.mkstemp(suffix=".json")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(tools, file)
-    test.addCleanup(os.unlink, path) if isinstance(test, unittest.TestCase) else (
-        test.addClassCleanup(os.unlink, path)
+    (
+        test.addCleanup(os.unlink, path)
+        if isinstance(test, unittest.TestCase)
+        else (test.addClassCleanup(os.unlink, path))
     )
     return path
 
@@ -51,8 +53,9 @@ class Lists(GatewayCase):
         self.assertEqual(found, names(self.modern()))
 
     def test_pages_of_servers_are_followed(self):
-        self.assertEqual(len(names(self.legacy("/s/zeta/mcp"))),
-                         len(names(self.legacy("/s/alpha/mcp"))))
+        self.assertEqual(
+            len(names(self.legacy("/s/zeta/mcp"))), len(names(self.legacy("/s/alpha/mcp")))
+        )
         self.assertEqual(self.gateway.servers()["many"]["tools"], 2500)
 
     def test_own_pages(self):
@@ -90,8 +93,20 @@ class Lists(GatewayCase):
 
 class OddTools(unittest.TestCase):
     def test_names_that_model_providers_refuse(self):
-        odd = ["with.dot", "with/slash", "mit-ümlaut", "with space", "x" * 64, "y" * 200,
-               "emoji😀", "a__b", "with.dot2", "-", "_", "with_dot"]
+        odd = [
+            "with.dot",
+            "with/slash",
+            "mit-ümlaut",
+            "with space",
+            "x" * 64,
+            "y" * 200,
+            "emoji😀",
+            "a__b",
+            "with.dot2",
+            "-",
+            "_",
+            "with_dot",
+        ]
         path = tools_file(self, [{"name": name, "inputSchema": OBJECT} for name in odd])
         servers = {"s": stdio_server("--bare", "--tools-file", path)}
         seen = []
@@ -132,13 +147,22 @@ class OddTools(unittest.TestCase):
             {"name": "null_schema", "inputSchema": None},
             {"name": "bad_type", "inputSchema": {"type": "strange"}},
             {"name": "array_schema", "inputSchema": []},
-            {"name": "draft4", "inputSchema": {"$schema": "http://json-schema.org/draft-04/schema#",
-                                               "type": "object", "$ref": "#/definitions/none"}},
+            {
+                "name": "draft4",
+                "inputSchema": {
+                    "$schema": "http://json-schema.org/draft-04/schema#",
+                    "type": "object",
+                    "$ref": "#/definitions/none",
+                },
+            },
             {"name": "good", "inputSchema": OBJECT},
             {"inputSchema": OBJECT},
             {"name": 5, "inputSchema": OBJECT},
             {"name": "", "inputSchema": OBJECT},
-            "no object", None, 17, [],
+            "no object",
+            None,
+            17,
+            [],
             {"name": "good", "description": "the second of that name", "inputSchema": OBJECT},
         ]
         servers = {"odd": stdio_server("--tools-file", tools_file(self, tools))}
@@ -156,8 +180,10 @@ class OddTools(unittest.TestCase):
                     self.assertEqual(tool["inputSchema"].get("type"), "object", tool["name"])
 
     def test_schemas_keep_their_bytes(self):
-        schema = ('{"type": "object","properties": {"n":{"type":"number","maximum":1.0e2,'
-                  '"default":1.50}},"$defs":{"a":{"$anchor":"x"}},"allOf":[ {} ]}')
+        schema = (
+            '{"type": "object","properties": {"n":{"type":"number","maximum":1.0e2,'
+            '"default":1.50}},"$defs":{"a":{"$anchor":"x"}},"allOf":[ {} ]}'
+        )
         handle, path = tempfile.mkstemp()
         os.write(handle, b'[{"name":"exact","inputSchema":%s}]' % schema.encode())
         os.close(handle)
@@ -167,13 +193,13 @@ class OddTools(unittest.TestCase):
             f"raw=open({path!r}).read()\n"
             "for line in sys.stdin:\n"
             "    m=json.loads(line)\n"
-            "    r={'initialize':'{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},"
-            "\"serverInfo\":{\"name\":\"x\",\"version\":\"1\"}}','tools/list':'{\"tools\":'+raw+'}'}"
+            '    r={\'initialize\':\'{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},'
+            '"serverInfo":{"name":"x","version":"1"}}\',\'tools/list\':\'{"tools":\'+raw+\'}\'}'
             ".get(m.get('method'))\n"
-            "    if 'id' in m and r: print('{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}'"
+            '    if \'id\' in m and r: print(\'{"jsonrpc":"2.0","id":%s,"result":%s}\''
             "%(json.dumps(m['id']),r),flush=True)\n"
-            "    elif 'id' in m: print('{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32601,"
-            "\"message\":\"no\"}}'%json.dumps(m['id']),flush=True)\n"
+            '    elif \'id\' in m: print(\'{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,'
+            '"message":"no"}}\'%json.dumps(m[\'id\']),flush=True)\n'
         )
         with Nexus({"s": {"command": "python3", "args": ["-c", script]}}) as gateway:
             gateway.wait_servers()
@@ -204,7 +230,9 @@ class Absent(unittest.TestCase):
                     self.assertEqual(gateway.get("/readyz").status, 200)
 
     def test_a_call_waits_for_a_server_that_connects(self):
-        with Nexus({"slow": stdio_server("--slow-start", "1.5"), "fast": stdio_server()}) as gateway:
+        with Nexus(
+            {"slow": stdio_server("--slow-start", "1.5"), "fast": stdio_server()}
+        ) as gateway:
             gateway.wait_servers("fast")
             self.assertEqual(gateway.servers()["slow"]["state"], "connecting")
             self.assertEqual(gateway.get("/readyz").status, 200)
@@ -294,8 +322,10 @@ class Absent(unittest.TestCase):
                 with gateway.legacy() as client:
                     wanted = ["GIVEN", "EMPTY", "INHERITED", "EXPANDED"]
                     facts = client.call("s__where", {"names": wanted}).result["structuredContent"]
-                self.assertEqual(facts["env"], {"GIVEN": "yes", "EMPTY": "", "INHERITED": "1",
-                                                "EXPANDED": "<value>"})
+                self.assertEqual(
+                    facts["env"],
+                    {"GIVEN": "yes", "EMPTY": "", "INHERITED": "1", "EXPANDED": "<value>"},
+                )
                 self.assertEqual(os.path.realpath(facts["cwd"]), os.path.realpath(folder))
                 self.assertEqual(facts["pgid"], facts["pid"], "a process group of its own")
                 self.assertEqual(facts["ppid"], gateway.pid)
@@ -305,10 +335,17 @@ class Absent(unittest.TestCase):
 
 class Bare(unittest.TestCase):
     def test_bare_names_when_unambiguous(self):
-        path = tools_file(self, [{"name": "only_here", "inputSchema": OBJECT},
-                                 {"name": "t00000", "inputSchema": OBJECT}])
-        servers = {"a": stdio_server("--bare", "--tools-file", path),
-                   "b": stdio_server("--bare", "--tools", "2")}
+        path = tools_file(
+            self,
+            [
+                {"name": "only_here", "inputSchema": OBJECT},
+                {"name": "t00000", "inputSchema": OBJECT},
+            ],
+        )
+        servers = {
+            "a": stdio_server("--bare", "--tools-file", path),
+            "b": stdio_server("--bare", "--tools", "2"),
+        }
         with Nexus(servers, config={"names": "bare"}) as gateway:
             gateway.wait_servers()
             with gateway.legacy() as client:

@@ -2,7 +2,6 @@
 
 import unittest
 
-import support.cases  # sets up the path
 from support.mcp_client import LegacyClient, ModernClient, RpcError, StdioClient, envelope
 from support.nexus_process import CHAOS, FIXTURE, PYTHON, HttpFixture
 
@@ -91,8 +90,9 @@ class StdioFixture(unittest.TestCase):
         with self.client(CHAOS, "crash") as client:
             client.initialize()
             self.assertEqual(client.call("echo", {"text": "ok"}).text, "ok")
-            client.send({"jsonrpc": "2.0", "id": 9, "method": "tools/call",
-                         "params": {"name": "fault"}})
+            client.send(
+                {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "fault"}}
+            )
             self.assertIsNone(client.receive())
 
     def test_envelope_has_the_required_keys(self):

@@ -48,16 +48,26 @@ class Fleet(unittest.TestCase):
         for name in ("client-v1.mjs", "client-v2.mjs"):
             shutil.copy(os.path.join(HERE, "npm", name), os.path.join(FLEET_DIR, "npm"))
         done = subprocess.run(
-            [NODE, *script], cwd=os.path.join(FLEET_DIR, "npm"), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=120, check=False, env=self.environment(),
+            [NODE, *script],
+            cwd=os.path.join(FLEET_DIR, "npm"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=self.environment(),
         )
         self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
         return json.loads(done.stdout)
 
     def environment(self):
         path = os.path.join(FLEET_DIR, "bin") + os.pathsep + os.environ["PATH"]
-        return {**os.environ, "PATH": path, "HOME": self.folder,
-                "MCP_INSPECTOR_SECRET_STORE": "memory"}
+        return {
+            **os.environ,
+            "PATH": path,
+            "HOME": self.folder,
+            "MCP_INSPECTOR_SECRET_STORE": "memory",
+        }
 
 
 class Servers(Fleet):
@@ -80,7 +90,9 @@ class Servers(Fleet):
     def test_real_calls(self):
         for client in (self.gateway.legacy(), self.gateway.modern()):
             with self.subTest(client=type(client).__name__), client:
-                self.assertEqual(client.call("everything__echo", {"message": "hi"}).text, "Echo: hi")
+                self.assertEqual(
+                    client.call("everything__echo", {"message": "hi"}).text, "Echo: hi"
+                )
                 answer = client.call("everything__get-sum", {"a": 2, "b": 40})
                 self.assertIn("42", answer.text)
                 structured = client.call(
@@ -94,13 +106,20 @@ class Servers(Fleet):
                 self.assertEqual(answer.text, "hello from the fleet\n")
                 answer = client.call("filesystem__list_directory", {"path": self.folder})
                 self.assertIn("[FILE] hello.txt", answer.text)
-                entity = {"name": type(client).__name__, "entityType": "test",
-                          "observations": ["seen"]}
+                entity = {
+                    "name": type(client).__name__,
+                    "entityType": "test",
+                    "observations": ["seen"],
+                }
                 client.call("memory__create_entities", {"entities": [entity]}).result
                 graph = client.call("memory__read_graph").text
                 self.assertIn(type(client).__name__, graph)
-                thought = {"thought": "t", "nextThoughtNeeded": False, "thoughtNumber": 1,
-                           "totalThoughts": 1}
+                thought = {
+                    "thought": "t",
+                    "nextThoughtNeeded": False,
+                    "thoughtNumber": 1,
+                    "totalThoughts": 1,
+                }
                 answer = client.call("thinking__sequentialthinking", thought)
                 self.assertIn("thoughtNumber", answer.text)
 
@@ -110,8 +129,11 @@ class Servers(Fleet):
         for client in (self.gateway.legacy(), self.gateway.modern()):
             with self.subTest(client=type(client).__name__), client:
                 answer = client.call(tool, arguments, token="t")
-                steps = [n["params"]["progress"] for n in answer.notifications
-                         if n["method"] == "notifications/progress"]
+                steps = [
+                    n["params"]["progress"]
+                    for n in answer.notifications
+                    if n["method"] == "notifications/progress"
+                ]
                 self.assertEqual(steps, [1, 2, 3])
 
     def test_tool_errors_of_real_servers(self):
@@ -138,8 +160,12 @@ class Servers(Fleet):
 
 
 class OfficialClients(Fleet):
-    CALL = ("everything__echo", '{"message":"from the SDK"}',
-            "everything__trigger-long-running-operation", '{"duration":0.6,"steps":3}')
+    CALL = (
+        "everything__echo",
+        '{"message":"from the SDK"}',
+        "everything__trigger-long-running-operation",
+        '{"duration":0.6,"steps":3}',
+    )
 
     def check(self, report):
         self.assertGreaterEqual(len(report["tools"]), TOOLS_AT_LEAST)
@@ -178,8 +204,18 @@ class OfficialClients(Fleet):
 
 class Inspector(Fleet):
     def inspect(self, era, *arguments):
-        fixed = ["--cli", "--server-url", f"{self.gateway.url}/mcp", "--transport", "http",
-                 "--protocol-era", era, "--format", "json", "-q"]
+        fixed = [
+            "--cli",
+            "--server-url",
+            f"{self.gateway.url}/mcp",
+            "--transport",
+            "http",
+            "--protocol-era",
+            era,
+            "--format",
+            "json",
+            "-q",
+        ]
         return self.client(os.path.join(MODULES, INSPECTOR), *fixed, *arguments)
 
     def test_both_eras(self):
@@ -189,8 +225,13 @@ class Inspector(Fleet):
                 tools = listed.get("tools", listed.get("result", {}).get("tools"))
                 self.assertGreaterEqual(len(tools), TOOLS_AT_LEAST)
                 called = self.inspect(
-                    era, "--method", "tools/call", "--tool-name", "everything__echo",
-                    "--tool-args-json", '{"message":"inspected"}',
+                    era,
+                    "--method",
+                    "tools/call",
+                    "--tool-name",
+                    "everything__echo",
+                    "--tool-args-json",
+                    '{"message":"inspected"}',
                 )
                 self.assertIn("Echo: inspected", json.dumps(called))
                 found = json.dumps(self.inspect(era, "--method", "initialize"))

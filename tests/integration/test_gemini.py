@@ -45,9 +45,15 @@ class Gemini(unittest.TestCase):
         path = os.path.join(FLEET_DIR, "bin") + os.pathsep + os.environ["PATH"]
         environment = {"HOME": self.home, "PATH": path, "TERM": "dumb", **variables}
         done = subprocess.run(
-            [NODE, os.path.join(MODULES, GEMINI), *arguments], cwd=self.project, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=120, check=False,
+            [NODE, os.path.join(MODULES, GEMINI), *arguments],
+            cwd=self.project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
         )
         return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
 
@@ -61,8 +67,11 @@ class Gemini(unittest.TestCase):
         self.connected(self.gemini("mcp", "list"))
 
     def test_extension_with_the_list_in_the_environment(self):
-        server = {"command": binary(), "args": ["stdio"],
-                  "env": {"MCP_SERVER_LIST": "${MCP_SERVER_LIST}"}}
+        server = {
+            "command": binary(),
+            "args": ["stdio"],
+            "env": {"MCP_SERVER_LIST": "${MCP_SERVER_LIST}"},
+        }
         manifest = {"name": "extension", "version": "1.0.0", "mcpServers": {"nexus": server}}
         self.write("extension/gemini-extension.json", manifest)
         valid = self.gemini("extensions", "validate", self.extension)
@@ -75,16 +84,19 @@ class Gemini(unittest.TestCase):
 
     def test_http(self):
         with Nexus({}) as gateway:
-            added = self.gemini("mcp", "add", "-s", "user", "-t", "http", "overhttp",
-                                f"{gateway.url}/mcp")
+            added = self.gemini(
+                "mcp", "add", "-s", "user", "-t", "http", "overhttp", f"{gateway.url}/mcp"
+            )
             self.assertIn("overhttp", added)
             self.connected(self.gemini("mcp", "list"), "overhttp")
 
     def test_its_handshake_is_answered_within_50_ms(self):
-        """What `gemini mcp list` sends, with the clock around it: initialize of 2025-06-18, ping."""
+        """What `gemini mcp list` sends, timed: initialize of 2025-06-18, ping."""
         best = None
         for _ in range(3):
-            with StdioClient([binary(), "stdio", "-c", self.servers], version="2025-06-18") as client:
+            with StdioClient(
+                [binary(), "stdio", "-c", self.servers], version="2025-06-18"
+            ) as client:
                 answer = client.initialize()
                 self.assertEqual(client.request("ping", timeout=5).result, {})
                 best = answer.seconds if best is None else min(best, answer.seconds)

@@ -60,16 +60,28 @@ class Origins(HttpCase):
 
     def test_foreign_hosts_are_refused_everywhere(self):
         port = self.address[1]
-        hosts = ("evil.example.com", f"evil.example.com:{port}", "127.0.0.1.evil.example",
-                 "localhost.evil.example", "169.254.169.254", "0.0.0.0.evil")
+        hosts = (
+            "evil.example.com",
+            f"evil.example.com:{port}",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "169.254.169.254",
+            "0.0.0.0.evil",
+        )
         for method, path in self.requests():
             for host in hosts:
                 with self.subTest(method=method, path=path, host=host):
                     self.assertEqual(self.status(method, path, [("Host", host)]), 403)
 
     def test_foreign_origins_are_refused_everywhere(self):
-        origins = ("http://evil.example.com", "https://localhost.evil.example", "null",
-                   "file://", "http://127.0.0.1.evil.example", "chrome-extension://abc")
+        origins = (
+            "http://evil.example.com",
+            "https://localhost.evil.example",
+            "null",
+            "file://",
+            "http://127.0.0.1.evil.example",
+            "chrome-extension://abc",
+        )
         for method, path in self.requests():
             for origin in origins:
                 with self.subTest(method=method, path=path, origin=origin):
@@ -91,8 +103,14 @@ class Origins(HttpCase):
 class Requests(HttpCase):
     def test_content_types(self):
         good = ("application/json", "application/json; charset=utf-8", "Application/JSON")
-        bad = (None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
-               "application/jsonx", "text/plain; application/json")
+        bad = (
+            None,
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "application/jsonx",
+            "text/plain; application/json",
+        )
         data = json.dumps(INITIALIZE).encode()
         for kind in good + bad:
             with self.subTest(kind=kind), Connection(self.address) as connection:
@@ -101,11 +119,21 @@ class Requests(HttpCase):
                 self.assertEqual(response.status, 200 if kind in good else 415)
 
     def test_unknown_paths_and_methods(self):
-        rows = (("GET", "/", 404), ("GET", "/nothing", 404), ("POST", "/nothing", 404),
-                ("POST", "/s/nobody/mcp", 404), ("GET", "/mcp/../healthz", 404),
-                ("GET", "/s//mcp", 404), ("POST", "/mcp/", 404), ("POST", "//mcp", 404),
-                ("PUT", "/mcp", 405), ("PATCH", "/mcp", 405), ("POST", "/healthz", 405),
-                ("DELETE", "/metrics", 405), ("BREW", "/mcp", 405))
+        rows = (
+            ("GET", "/", 404),
+            ("GET", "/nothing", 404),
+            ("POST", "/nothing", 404),
+            ("POST", "/s/nobody/mcp", 404),
+            ("GET", "/mcp/../healthz", 404),
+            ("GET", "/s//mcp", 404),
+            ("POST", "/mcp/", 404),
+            ("POST", "//mcp", 404),
+            ("PUT", "/mcp", 405),
+            ("PATCH", "/mcp", 405),
+            ("POST", "/healthz", 405),
+            ("DELETE", "/metrics", 405),
+            ("BREW", "/mcp", 405),
+        )
         for method, path, status in rows:
             with self.subTest(method=method, path=path), Connection(self.address) as connection:
                 body = b"{}" if method in ("POST", "PUT", "PATCH") else None
@@ -142,10 +170,12 @@ class Requests(HttpCase):
     def test_header_limits(self):
         host = ("Host", self.host)
         many = [host] + [(f"X-{i}", "1") for i in range(150)]
-        rows = (("many", "/healthz", many, 431),
-                ("large", "/healthz", [host, ("X-Large", "y" * 40_000)], 431),
-                ("target", "/healthz?" + "q" * 9_000, [host], 414),
-                ("within", "/healthz", [host] + [(f"X-{i}", "1" * 100) for i in range(80)], 200))
+        rows = (
+            ("many", "/healthz", many, 431),
+            ("large", "/healthz", [host, ("X-Large", "y" * 40_000)], 431),
+            ("target", "/healthz?" + "q" * 9_000, [host], 414),
+            ("within", "/healthz", [host] + [(f"X-{i}", "1" * 100) for i in range(80)], 200),
+        )
         for name, target, headers, status in rows:
             with self.subTest(name=name):
                 found, closed = self.raw(request_bytes("GET", target, headers))
@@ -211,8 +241,12 @@ class Requests(HttpCase):
 
     def test_expect_100_continue(self):
         body = json.dumps(INITIALIZE).encode()
-        fields = [("Host", self.host), *JSON, ("Content-Length", len(body)),
-                  ("Expect", "100-continue")]
+        fields = [
+            ("Host", self.host),
+            *JSON,
+            ("Content-Length", len(body)),
+            ("Expect", "100-continue"),
+        ]
         with Connection(self.address) as connection:
             connection.send(request_bytes("POST", "/mcp", fields))
             connection.fill(time.monotonic() + 5)
@@ -282,20 +316,41 @@ class Bodies(HttpCase):
         return response.status, message["error"]["code"], message.get("id")
 
     def test_unparsable(self):
-        for body in (b"", b"   ", b"{", b"nope", b'{"jsonrpc":"2.0",}', b"\xff\xfe{}", b"{}x",
-                     b'{"jsonrpc":"2.0","id":1,"method":"ping"}{}', b'{"a":"\xff"}',
-                     b'{"jsonrpc":"2.0","id":01,"method":"ping"}', b"{'jsonrpc':'2.0'}",
-                     b'{"a":' * 5000 + b"1" + b"}" * 5000):
+        for body in (
+            b"",
+            b"   ",
+            b"{",
+            b"nope",
+            b'{"jsonrpc":"2.0",}',
+            b"\xff\xfe{}",
+            b"{}x",
+            b'{"jsonrpc":"2.0","id":1,"method":"ping"}{}',
+            b'{"a":"\xff"}',
+            b'{"jsonrpc":"2.0","id":01,"method":"ping"}',
+            b"{'jsonrpc':'2.0'}",
+            b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        ):
             with self.subTest(body=body[:50]):
                 status, code, request_id = self.error(body)
                 self.assertEqual((status, request_id), (400, None))
                 self.assertIn(code, (-32700, -32600) if body.startswith(b'{"a":{') else (-32700,))
 
     def test_not_a_message(self):
-        for body in (b"1", b'"x"', b"null", b"true", b"{}", b"[]", b"[1]", b"[[]]",
-                     b'{"jsonrpc":"1.0","id":1,"method":"ping"}', b'{"id":1,"method":"ping"}',
-                     b'{"jsonrpc":"2.0","id":1,"method":5}', b'{"jsonrpc":"2.0","id":1}',
-                     b'{"jsonrpc":2.0,"id":1,"method":"ping"}'):
+        for body in (
+            b"1",
+            b'"x"',
+            b"null",
+            b"true",
+            b"{}",
+            b"[]",
+            b"[1]",
+            b"[[]]",
+            b'{"jsonrpc":"1.0","id":1,"method":"ping"}',
+            b'{"id":1,"method":"ping"}',
+            b'{"jsonrpc":"2.0","id":1,"method":5}',
+            b'{"jsonrpc":"2.0","id":1}',
+            b'{"jsonrpc":2.0,"id":1,"method":"ping"}',
+        ):
             with self.subTest(body=body):
                 status, code, _ = self.error(body)
                 self.assertEqual((status, code), (400, -32600))
@@ -310,8 +365,17 @@ class Bodies(HttpCase):
                     self.assertIn(code, (-32600, -32700))
 
     def test_ids_come_back_exactly(self):
-        for text in ("1", '"1"', "9007199254740993", '"\\u00e9\\n"', "-7", "0", '""',
-                     "1763650000123", '"x' + "y" * 200 + '"'):
+        for text in (
+            "1",
+            '"1"',
+            "9007199254740993",
+            '"\\u00e9\\n"',
+            "-7",
+            "0",
+            '""',
+            "1763650000123",
+            '"x' + "y" * 200 + '"',
+        ):
             with self.subTest(id=text):
                 body = json.dumps(INITIALIZE).replace('"id": 1', f'"id": {text}')
                 response = self.post(body.encode())
@@ -335,7 +399,8 @@ class Bodies(HttpCase):
             '"params":{"name":"alpha__echo","name":"alpha__exit","_meta":%s}}' % meta,
             '{"jsonrpc":"2.0","id":1,"method":"tools/call",'
             '"params":{"name":"alpha__echo","n\\u0061me":"alpha__exit","_meta":%s}}' % meta,
-            '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":%s,"_meta":{}}}' % meta,
+            '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":%s,"_meta":{}}}'
+            % meta,
             '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":'
             '"2025-11-25","protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{}}}',
         )

@@ -3,6 +3,7 @@ listed and called through the gateway by clients of both eras.
 
 A language that this machine cannot build is skipped, with the reason in the output."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -74,9 +75,14 @@ class LanguageCase(unittest.TestCase):
         return {"type": "http", "url": url}
 
     def each(self):
-        for client in (self.gateway.legacy(), self.gateway.modern()):
-            with self.subTest(client=type(client).__name__), client:
-                yield client
+        """For a client of each era: a context that is a subtest."""
+        for make in (self.gateway.legacy, self.gateway.modern):
+            yield self.case(make)
+
+    @contextlib.contextmanager
+    def case(self, make):
+        with make() as client, self.subTest(client=type(client).__name__):
+            yield client
 
     def by_title(self, client, server, original):
         """The public name of a tool: its own when it is safe, else an alias."""
@@ -93,38 +99,50 @@ class Python(LanguageCase):
     def servers(cls):
         python = os.path.join(LANGUAGES, "python", "bin", "python")
         return {
-            "time": {"command": python, "args": ["-m", "mcp_server_time", "--local-timezone", "UTC"]},
+            "time": {
+                "command": python,
+                "args": ["-m", "mcp_server_time", "--local-timezone", "UTC"],
+            },
             "stdio": {"command": python, "args": [PYTHON_SERVER]},
             "http": cls.http_server(python, PYTHON_SERVER, "--http"),
         }
 
     def test_listed_and_called(self):
-        for client in self.each():
-            names = [tool["name"] for tool in client.tools()]
-            for name in ("time__get_current_time", "time__convert_time", "stdio__greet"):
-                self.assertIn(name, names)
-            arguments = {"source_timezone": "Europe/Berlin", "time": "12:00",
-                         "target_timezone": "Asia/Tokyo"}
-            self.assertIn("Asia/Tokyo", client.call("time__convert_time", arguments).text)
-            for server in ("stdio", "http"):
-                answer = client.call(f"{server}__greet", {"name": "Nexus"})
-                self.assertEqual(answer.text, "Hello Nexus from Python")
-                result = client.call(f"{server}__total", {"numbers": [1, 2, 39.5]}).result
-                self.assertEqual(result["structuredContent"], {"result": 42.5})
+        for case in self.each():
+            with case as client:
+                names = [tool["name"] for tool in client.tools()]
+                for name in ("time__get_current_time", "time__convert_time", "stdio__greet"):
+                    self.assertIn(name, names)
+                arguments = {
+                    "source_timezone": "Europe/Berlin",
+                    "time": "12:00",
+                    "target_timezone": "Asia/Tokyo",
+                }
+                self.assertIn("Asia/Tokyo", client.call("time__convert_time", arguments).text)
+                for server in ("stdio", "http"):
+                    answer = client.call(f"{server}__greet", {"name": "Nexus"})
+                    self.assertEqual(answer.text, "Hello Nexus from Python")
+                    result = client.call(f"{server}__total", {"numbers": [1, 2, 39.5]}).result
+                    self.assertEqual(result["structuredContent"], {"result": 42.5})
 
     def test_progress(self):
-        for client in self.each():
-            for server in ("stdio", "http"):
-                answer = client.call(f"{server}__steps", {"count": 3}, token="p")
-                self.assertEqual(answer.text, "3 steps")
-                notes = [n["params"]["progress"] for n in answer.notifications
-                         if n["method"] == "notifications/progress"]
-                self.assertEqual(notes, [1, 2, 3])
+        for case in self.each():
+            with case as client:
+                for server in ("stdio", "http"):
+                    answer = client.call(f"{server}__steps", {"count": 3}, token="p")
+                    self.assertEqual(answer.text, "3 steps")
+                    notes = [
+                        n["params"]["progress"]
+                        for n in answer.notifications
+                        if n["method"] == "notifications/progress"
+                    ]
+                    self.assertEqual(notes, [1, 2, 3])
 
     def test_invalid_arguments(self):
-        for client in self.each():
-            answer = client.call("stdio__greet", {"nobody": 1})
-            self.assertTrue(answer.error or answer.result["isError"])
+        for case in self.each():
+            with case as client:
+                answer = client.call("stdio__greet", {"nobody": 1})
+                self.assertTrue(answer.error or answer.result["isError"])
 
 
 class Go(LanguageCase):
@@ -139,18 +157,20 @@ class Go(LanguageCase):
         }
 
     def test_listed_and_called(self):
-        for client in self.each():
-            for server in ("stdio", "http"):
-                answer = client.call(f"{server}__greet", {"name": "Nexus"})
-                self.assertIn("Hi Nexus", answer.text)
-                alias = self.by_title(client, server, "greet (structured)")
-                self.assertRegex(alias, r"^[A-Za-z0-9_-]{1,64}$")
-                result = client.call(alias, {"name": "Nexus"}).result
-                self.assertIn("Hi Nexus", str(result["structuredContent"]))
+        for case in self.each():
+            with case as client:
+                for server in ("stdio", "http"):
+                    answer = client.call(f"{server}__greet", {"name": "Nexus"})
+                    self.assertIn("Hi Nexus", answer.text)
+                    alias = self.by_title(client, server, "greet (structured)")
+                    self.assertRegex(alias, r"^[A-Za-z0-9_-]{1,64}$")
+                    result = client.call(alias, {"name": "Nexus"}).result
+                    self.assertIn("Hi Nexus", str(result["structuredContent"]))
 
     def test_unknown_tool(self):
-        for client in self.each():
-            self.assertEqual(client.call("stdio__nothing").error["code"], -32602)
+        for case in self.each():
+            with case as client:
+                self.assertEqual(client.call("stdio__nothing").error["code"], -32602)
 
 
 class Rust(LanguageCase):
@@ -169,14 +189,15 @@ class Rust(LanguageCase):
         }
 
     def test_listed_and_called(self):
-        for client in self.each():
-            for server in ("stdio", "http"):
-                self.assertEqual(client.call(f"{server}__sum", {"a": 40, "b": 2}).text, "42")
-                answer = client.call(f"{server}__greet", {"name": "Nexus"})
-                self.assertEqual(answer.text, "Hello Nexus from Rust")
-            path = os.path.join(self.folder, "a.txt")
-            answer = client.call("files__read_text_file", {"path": path})
-            self.assertIn("from rust", answer.text)
+        for case in self.each():
+            with case as client:
+                for server in ("stdio", "http"):
+                    self.assertEqual(client.call(f"{server}__sum", {"a": 40, "b": 2}).text, "42")
+                    answer = client.call(f"{server}__greet", {"name": "Nexus"})
+                    self.assertEqual(answer.text, "Hello Nexus from Rust")
+                path = os.path.join(self.folder, "a.txt")
+                answer = client.call("files__read_text_file", {"path": path})
+                self.assertIn("from rust", answer.text)
 
 
 if __name__ == "__main__":

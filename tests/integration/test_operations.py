@@ -1,19 +1,22 @@
-"""What operators and scripts rely on: probes, metrics, logs, signals, reload, the command line."""
+"""What operators and scripts rely on: probes, metrics, logs, signals, reload."""
 
 import json
 import os
 import re
 import signal
-import tempfile
 import threading
 import time
 import unittest
 
 from support.cases import GatewayCase
 from support.http_wire import Connection
-from support.mcp_client import LegacyClient
 from support.nexus_process import (
-    HttpFixture, Nexus, alive, eventually, reactor, run_cli, stdio_gateway, stdio_server,
+    HttpFixture,
+    Nexus,
+    alive,
+    eventually,
+    reactor,
+    stdio_server,
 )
 
 SAMPLE = re.compile(
@@ -47,7 +50,8 @@ class Exposition:
     def total(self, name, *labels):
         """Sum of a family's samples that carry all the labels, written name="value"."""
         return sum(
-            value for key, value in self.samples.items()
+            value
+            for key, value in self.samples.items()
             if key.split("{")[0] == name and all(label in key for label in labels)
         )
 
@@ -102,9 +106,15 @@ class Probes(GatewayCase):
     def test_gauges_that_operators_need(self):
         client = self.legacy()
         found = self.metrics()
-        for name in ("nexus_gateway_sessions", "nexus_server_queued_calls", "nexus_http_connections",
-                     "nexus_server_permits_in_use", "nexus_worker_turns_total",
-                     "nexus_worker_system_calls_total", "nexus_worker_io_uring"):
+        for name in (
+            "nexus_gateway_sessions",
+            "nexus_server_queued_calls",
+            "nexus_http_connections",
+            "nexus_server_permits_in_use",
+            "nexus_worker_turns_total",
+            "nexus_worker_system_calls_total",
+            "nexus_worker_io_uring",
+        ):
             self.assertIn(name, found.types, name)
         self.assertGreaterEqual(found.total("nexus_gateway_sessions"), 1)
         if reactor() == "epoll":
@@ -138,8 +148,14 @@ class Logs(unittest.TestCase):
         with Nexus({"alpha": stdio_server()}, config={"log": {"format": "json"}}) as gateway:
             gateway.wait_servers()
             with gateway.legacy() as client:
-                lines = ['quote " and \\ backslash', "\x1b[31mred\x1b[0m", "\xff\xfe not UTF-8",
-                         "tab\tend", "a" * 100_000, '{"level":"forged"}']
+                lines = [
+                    'quote " and \\ backslash',
+                    "\x1b[31mred\x1b[0m",
+                    "\xff\xfe not UTF-8",
+                    "tab\tend",
+                    "a" * 100_000,
+                    '{"level":"forged"}',
+                ]
                 client.call("alpha__stderr", {"lines": lines}).text
             gateway.wait_log("quote")
             time.sleep(0.3)
@@ -226,7 +242,10 @@ class Signals(unittest.TestCase):
         gateway = Nexus({"alpha": stdio_server()}).start()
         self.addCleanup(gateway.kill)
         gateway.wait_servers()
-        streams = [gateway.legacy().open_stream(), gateway.modern().listen({"toolsListChanged": True})]
+        streams = [
+            gateway.legacy().open_stream(),
+            gateway.modern().listen({"toolsListChanged": True}),
+        ]
         started = time.monotonic()
         gateway.signal(signal.SIGTERM)
         self.assertEqual(gateway.process.wait(15), 0)
@@ -243,8 +262,11 @@ class Signals(unittest.TestCase):
 
 class Reload(unittest.TestCase):
     def setUp(self):
-        self.servers = {"same": stdio_server("--tag", "1"), "changed": stdio_server("--tag", "1"),
-                        "removed": stdio_server()}
+        self.servers = {
+            "same": stdio_server("--tag", "1"),
+            "changed": stdio_server("--tag", "1"),
+            "removed": stdio_server(),
+        }
         self.gateway = Nexus(self.servers).start()
         self.addCleanup(self.gateway.kill)
         self.gateway.wait_servers()
@@ -297,8 +319,10 @@ class Reload(unittest.TestCase):
 
     def test_a_bad_file_changes_nothing(self):
         before = self.pids()
-        for text, line in (('{\n  "mcpServers": {\n    "x": {"command" "cat"}\n  }\n}\n', 3),
-                           ('{\n  "mcpServers": {\n    "x": {"command": 5}\n  }\n}\n', 3)):
+        for text, line in (
+            ('{\n  "mcpServers": {\n    "x": {"command" "cat"}\n  }\n}\n', 3),
+            ('{\n  "mcpServers": {\n    "x": {"command": 5}\n  }\n}\n', 3),
+        ):
             with self.subTest(text=text):
                 self.gateway.write_config(text=text)
                 since = self.reload()
@@ -329,267 +353,6 @@ class Reload(unittest.TestCase):
         self.gateway.wait_servers()
         eventually(lambda: self.gateway.fds() <= fds + 4, 15, what="closed descriptors")
         eventually(lambda: len(self.gateway.children()) == 3, 15, what="three children")
-
-
-class CommandLine(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-
-    def file(self, name, text):
-        path = os.path.join(self.folder.name, name)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        return path
-
-    def config(self, **servers):
-        return self.file("good.json", json.dumps({"mcpServers": servers}))
-
-    def test_help_everywhere(self):
-        for command in ([], ["serve"], ["stdio"], ["check"], ["import"], ["servers"], ["tools"],
-                        ["call"]):
-            with self.subTest(command=command):
-                done = run_cli(*command, "--help")
-                self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn("nexus", done.stdout)
-                self.assertNotIn("\x1b[", done.stdout, "colour only on a terminal")
-
-    def test_version(self):
-        self.assertEqual(run_cli("--version").returncode, 0)
-
-    def test_wrong_usage(self):
-        for command in (["nothing"], ["serve", "--nothing"], ["serve", "--listen"], ["call"],
-                        ["serve", "--workers", "many"], ["serve", "--reactor", "kqueue"], []):
-            with self.subTest(command=command):
-                done = run_cli(*command)
-                self.assertNotIn(done.returncode, (0, -6, -11), done.stderr)
-                self.assertTrue(done.stderr.strip())
-
-    def test_check_accepts(self):
-        done = run_cli("check", "-c", self.config(a=stdio_server()))
-        self.assertEqual(done.returncode, 0, done.stderr)
-
-    def test_check_names_file_line_column_and_remedy(self):
-        rows = (
-            ("syntax.json", '{\n  "mcpServers": {\n    "a": {"command": }\n  }\n}', r":3:\d+", ""),
-            ("kind.json", '{\n "mcpServers": {\n  "a": {"command": 5}}}', r":3:\d+", "string"),
-            ("listen.json", '{\n "listen": "nowhere",\n "mcpServers": {}}', r":2:\d+", "listen"),
-            ("duplicate.json", '{"mcpServers": {\n"a": {"command":"x"},\n"a": {"command":"y"}}}',
-             r":3:\d+", "a"),
-            ("toml.toml", '[mcp_servers.a]\ncommand = "x\n', r":2:\d+", ""),
-        )
-        for name, text, place, word in rows:
-            with self.subTest(name=name):
-                done = run_cli("check", "-c", self.file(name, text))
-                self.assertNotIn(done.returncode, (0, -6, -11))
-                output = done.stdout + done.stderr
-                self.assertRegex(output, re.escape(name) + place)
-                self.assertIn(word, output)
-
-    def test_check_suggests_for_a_misspelt_key(self):
-        text = '{"mcpServers": {\n"a": {"comand": "x", "command": "cat"}}}'
-        done = run_cli("check", "-c", self.file("misspelt.json", text))
-        output = done.stdout + done.stderr
-        self.assertRegex(output, r"misspelt\.json:2:\d+: warning")
-        self.assertIn("command", output)
-        self.assertEqual(done.returncode, 0, "unknown keys warn only")
-
-    def test_check_of_a_file_that_is_not_there(self):
-        done = run_cli("check", "-c", os.path.join(self.folder.name, "missing.json"))
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("missing.json", done.stdout + done.stderr)
-
-    def test_serve_refuses_a_bad_file(self):
-        done = run_cli("serve", "-c", self.file("broken.json", "{"), "--listen", "127.0.0.1:0")
-        self.assertNotIn(done.returncode, (0, -6, -11))
-        self.assertIn("broken.json:1", done.stderr)
-
-    def test_serve_refuses_a_taken_port(self):
-        with Nexus({}) as gateway:
-            address = f"127.0.0.1:{gateway.address[1]}"
-            done = run_cli("serve", "-c", self.config(), "--listen", address)
-            self.assertNotIn(done.returncode, (0, -6, -11))
-            self.assertIn(address, done.stderr)
-
-    def test_serve_beyond_loopback_must_be_asked_for(self):
-        done = run_cli("serve", "-c", self.config(), "--listen", "0.0.0.0:0")
-        self.assertNotIn(done.returncode, (0, -6, -11))
-        self.assertIn("insecure", done.stderr.lower())
-
-    def test_import(self):
-        gemini = self.file("settings.json", json.dumps({"mcpServers": {
-            "a": {"httpUrl": "http://127.0.0.1:9/mcp", "timeout": 5000},
-            "b": {"command": "cat", "includeTools": ["x"], "env": {"T": "$TOKEN"}}}}))
-        code = self.file("mcp.json", '{"servers": {"c": {"type": "stdio", "command": "cat",}, } }')
-        codex = self.file("config.toml", '[mcp_servers.d]\ncommand = "cat"\nargs = ["-u"]\n')
-        for path, words in ((gemini, ("a", "b", "http://127.0.0.1:9/mcp", "$TOKEN")),
-                            (code, ("c",)), (codex, ("d", "-u"))):
-            with self.subTest(path=path):
-                done = run_cli("import", path)
-                self.assertEqual(done.returncode, 0, done.stderr)
-                for word in words:
-                    self.assertIn(word, done.stdout)
-                ours = self.file("imported.json", done.stdout)
-                checked = run_cli("check", "-c", ours, env={"TOKEN": "t"})
-                self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
-
-    def test_import_of_rubbish(self):
-        done = run_cli("import", self.file("rubbish.json", "[1, 2"))
-        self.assertNotIn(done.returncode, (0, -6, -11))
-
-    def test_servers_tools_and_call_start_the_servers_themselves(self):
-        config = self.config(a=stdio_server(), b=stdio_server())
-        done = run_cli("servers", "-c", config)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout, r"(?m)\ba\b.*ready")
-        done = run_cli("tools", "-c", config)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("a__echo", done.stdout)
-        done = run_cli("call", "-c", config, "a", "echo", '{"text":"by hand"}')
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("by hand", done.stdout)
-
-    def test_call_tells_failures_by_its_exit_code(self):
-        config = self.config(a=stdio_server())
-        for arguments in (["a", "fail", "{}"], ["a", "nothing", "{}"], ["b", "echo", "{}"],
-                          ["a", "echo", "{broken"]):
-            with self.subTest(arguments=arguments):
-                done = run_cli("call", "-c", config, *arguments)
-                self.assertNotIn(done.returncode, (0, -6, -11))
-                self.assertTrue((done.stderr + done.stdout).strip())
-
-    def test_against_a_running_gateway(self):
-        with Nexus({"a": stdio_server()}) as gateway:
-            gateway.wait_servers()
-            for name in ("--url", "--gateway", "--server", "--connect"):
-                if name in run_cli("servers", "--help").stdout:
-                    break
-            url = (name, gateway.url)
-            done = run_cli("servers", *url)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertRegex(done.stdout, r"(?m)\ba\b.*ready")
-            self.assertIn("a__echo", run_cli("tools", *url).stdout)
-            done = run_cli("call", *url, "a", "echo", '{"text":"over there"}')
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("over there", done.stdout)
-
-
-class Stdio(unittest.TestCase):
-    """`nexus stdio`: one client on stdin and stdout."""
-
-    def config(self, **servers):
-        handle, path = tempfile.mkstemp(suffix=".json")
-        os.write(handle, json.dumps({"mcpServers": servers}).encode())
-        os.close(handle)
-        self.addCleanup(os.unlink, path)
-        return path
-
-    def test_legacy_and_modern(self):
-        path = self.config(a=stdio_server(), b=stdio_server("--era", "modern"))
-        with stdio_gateway(path) as client:
-            client.initialize()
-            self.assertEqual(client.version, "2025-11-25")
-            self.assertEqual(client.call("a__echo", {"text": "x"}).text, "x")
-            self.assertEqual(client.call("b__echo", {"text": "y"}).text, "y")
-            self.assertEqual(client.request("ping").result, {})
-            answer = client.modern("tools/call", {"name": "a__echo", "arguments": {"text": "z"}})
-            self.assertEqual(answer.result["resultType"], "complete")
-            self.assertEqual(client.close(), 0)
-
-    def test_configuration_from_the_environment(self):
-        path = self.config(a=stdio_server())
-        with stdio_gateway(None, {"MCP_SERVER_LIST": path}) as client:
-            client.initialize()
-            self.assertEqual(client.call("a__echo", {"text": "x"}).text, "x")
-            self.assertEqual(client.close(), 0)
-
-    def test_initialize_is_fast_with_14_servers(self):
-        servers = {f"s{n}": stdio_server("--slow-start", "3") for n in range(14)}
-        best = None
-        for _ in range(3):
-            with stdio_gateway(self.config(**servers)) as client:
-                # The process starts first: its exec and loading are not what is measured.
-                time.sleep(0.3)
-                seconds = client.initialize().seconds
-                best = seconds if best is None else min(best, seconds)
-        self.assertLess(best, 0.05)
-
-    def test_stdout_carries_protocol_only(self):
-        path = self.config(a=stdio_server(), bad={"command": "/nonexistent"})
-        with stdio_gateway(path) as client:
-            client.initialize()
-            client.call("a__stderr", {"lines": ["noise"] * 50})
-            for request_id, message in ((1, b"garbage"), (2, b"{"), (3, b"[]"), (4, b"\xff\xfe")):
-                client.send(message)
-                reply = client.receive(5)
-                self.assertIn(reply["error"]["code"], (-32700, -32600), message)
-            self.assertEqual(client.call("a__echo", {"text": "x"}).text, "x")
-            self.assertEqual(client.close(), 0)
-
-    def test_progress_and_cancel(self):
-        with stdio_gateway(self.config(a=stdio_server())) as client:
-            client.initialize()
-            params = {"name": "a__progress", "arguments": {"steps": 3},
-                      "_meta": {"progressToken": "p"}}
-            answer = client.request("tools/call", params)
-            notes = [n for n in answer.notifications if n["method"] == "notifications/progress"]
-            self.assertEqual([n["params"]["progress"] for n in notes], [1, 2, 3])
-            client.send({"jsonrpc": "2.0", "id": "slow", "method": "tools/call",
-                         "params": {"name": "a__sleep", "arguments": {"seconds": 2}}})
-            client.notify("notifications/cancelled", {"requestId": "slow"})
-            answer = client.request("ping")
-            self.assertEqual(answer.notifications, [], "a cancelled request gets no answer")
-
-    def test_list_changed(self):
-        with stdio_gateway(self.config(a=stdio_server())) as client:
-            client.initialize()
-            client.call("a__change", {"names": ["fresh"]})
-            eventually(lambda: client.receive(5).get("method") == "notifications/tools/list_changed")
-
-    def test_end_of_stdin_stops_everything(self):
-        with stdio_gateway(self.config(a=stdio_server())) as client:
-            client.initialize()
-            where = client.call("a__where").result["structuredContent"]
-            self.assertEqual(client.close(), 0)
-            eventually(lambda: not alive(where["pid"]), 5, what="the end of the server")
-
-    def test_calls_interleave(self):
-        with stdio_gateway(self.config(a=stdio_server())) as client:
-            client.initialize()
-            for request_id, seconds in (("long", 0.8), ("short", 0.1)):
-                client.send({"jsonrpc": "2.0", "id": request_id, "method": "tools/call",
-                             "params": {"name": "a__sleep", "arguments": {"seconds": seconds}}})
-            self.assertEqual([client.receive()["id"], client.receive()["id"]], ["short", "long"])
-
-
-class Clients(unittest.TestCase):
-    def test_many_clients_come_and_go(self):
-        with Nexus({"a": stdio_server()}) as gateway:
-            gateway.wait_servers()
-            fds = gateway.fds()
-            failures = []
-
-            def one(number):
-                try:
-                    for turn in range(5):
-                        with LegacyClient(gateway.address) as client:
-                            client.initialize()
-                            text = f"{number}.{turn}"
-                            if client.call("a__echo", {"text": text}).text != text:
-                                failures.append(text)
-                            if turn % 2:
-                                client.delete()
-                except Exception as failure:
-                    failures.append(repr(failure))
-
-            threads = [threading.Thread(target=one, args=(n,)) for n in range(40)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(60)
-            self.assertEqual(failures, [])
-            eventually(lambda: gateway.fds() <= fds + 6, 10, what="closed descriptors")
 
 
 if __name__ == "__main__":

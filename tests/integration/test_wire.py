@@ -7,7 +7,14 @@ import unittest
 from support.cases import GatewayCase
 from support.http_wire import Connection
 from support.mcp_client import (
-    BOTH_FORMS, CLIENT_INFO, LEGACY_VERSIONS, META, MODERN_VERSION, ModernClient, envelope, mirrored,
+    BOTH_FORMS,
+    CLIENT_INFO,
+    LEGACY_VERSIONS,
+    META,
+    MODERN_VERSION,
+    ModernClient,
+    envelope,
+    mirrored,
 )
 from support.nexus_process import eventually, stdio_server
 
@@ -161,8 +168,16 @@ class Classification(WireCase):
         self.assertIn(response.status, (202, 400))
 
     def test_methods_that_modern_does_not_have(self):
-        removed = ("ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe",
-                   "tasks/list", "nothing/at/all", "rpc.discover", "sampling/createMessage")
+        removed = (
+            "ping",
+            "logging/setLevel",
+            "resources/subscribe",
+            "resources/unsubscribe",
+            "tasks/list",
+            "nothing/at/all",
+            "rpc.discover",
+            "sampling/createMessage",
+        )
         for method in removed:
             with self.subTest(method=method):
                 self.check(modern(method), {**SERVED, "Mcp-Method": method}, 404, -32601)
@@ -221,7 +236,9 @@ class Modern(WireCase):
                 self.assertEqual(result["structuredContent"], {"sum": 3})
 
     def test_json_only_clients_get_json(self):
-        answer = self.modern().call("alpha__echo", {"text": "x"}, headers={"Accept": "application/json"})
+        answer = self.modern().call(
+            "alpha__echo", {"text": "x"}, headers={"Accept": "application/json"}
+        )
         self.assertFalse(answer.streamed)
         self.assertEqual(answer.text, "x")
 
@@ -306,8 +323,11 @@ class Sessions(WireCase):
         self.assertEqual(answer.status, 200)  # absent: 2025-03-26 is assumed
 
     def test_batches_are_of_2025_03_26_only(self):
-        batch = [request("ping", request_id="a"), request("ping", request_id="b"),
-                 {"jsonrpc": "2.0", "method": "notifications/odd"}]
+        batch = [
+            request("ping", request_id="a"),
+            request("ping", request_id="b"),
+            {"jsonrpc": "2.0", "method": "notifications/odd"},
+        ]
         old = self.legacy(version="2025-03-26")
         response = old.post(batch, old.headers())
         self.assertEqual(response.status, 200)

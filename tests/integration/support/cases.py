@@ -1,6 +1,5 @@
 """Base classes of the test cases, and the checks that many of them share."""
 
-import statistics
 import unittest
 
 from support.nexus_process import SANITIZED, Nexus, eventually

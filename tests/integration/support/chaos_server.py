@@ -242,8 +242,10 @@ def change_tools(request_id):
 
 
 def not_a_response(request_id):
-    write(b'{"jsonrpc":"2.0","id":%s,"result":{},"error":{"code":1,"message":"both"}}\n'
-          % json.dumps(request_id).encode())
+    write(
+        b'{"jsonrpc":"2.0","id":%s,"result":{},"error":{"code":1,"message":"both"}}\n'
+        % json.dumps(request_id).encode()
+    )
 
 
 def crash(_):
@@ -299,8 +301,14 @@ def handle(message):
         return
     if method == "initialize":
         version = message["params"]["protocolVersion"]
-        reply(request_id, {"protocolVersion": version, "serverInfo": {"name": MODE, "version": "1"},
-                           "capabilities": {"tools": {"listChanged": True}, "logging": {}}})
+        reply(
+            request_id,
+            {
+                "protocolVersion": version,
+                "serverInfo": {"name": MODE, "version": "1"},
+                "capabilities": {"tools": {"listChanged": True}, "logging": {}},
+            },
+        )
     elif method == "tools/list":
         reply(request_id, {"tools": tools})
     elif method == "tools/call":
@@ -334,8 +342,11 @@ def before_start():
     if MODE == "huge-list":
         tools.extend({"name": f"tool_{i:06}", "inputSchema": OBJECT} for i in range(100_000))
     if MODE == "cyclic-ref":
-        schema = {"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"$ref": "#/$defs/a"}},
-                  "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}
+        schema = {
+            "type": "object",
+            "properties": {"next": {"$ref": "#"}, "n": {"$ref": "#/$defs/a"}},
+            "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}},
+        }
         tools.append({"name": "cyclic", "inputSchema": schema})
     if MODE == "ignore-sigterm":
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -56,7 +56,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         error = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
-        self.reply(status, json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error}).encode())
+        self.reply(
+            status, json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error}).encode()
+        )
 
     def start_events(self, headers=()):
         self.send_response(200)
@@ -225,8 +227,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
         self.start_events()
         method = "notifications/subscriptions/acknowledged"
-        stream.push({"jsonrpc": "2.0", "method": method,
-                     "params": {"notifications": wanted, "_meta": tag}})
+        stream.push(
+            {"jsonrpc": "2.0", "method": method, "params": {"notifications": wanted, "_meta": tag}}
+        )
         if wanted.get("toolsListChanged"):
             self.core.listeners.append(change)
         self.pump(stream)

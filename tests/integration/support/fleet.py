@@ -43,15 +43,19 @@ def light_fleet(folder):
         "everything": (node_server(own + "everything", "dist/index.js", "stdio"), 13),
         "filesystem": (node_server(own + "filesystem", "dist/index.js", folder), 14),
         "memory": (
-            node_server(own + "memory", "dist/index.js",
-                        env={"MEMORY_FILE_PATH": os.path.join(folder, "memory.jsonl")}),
+            node_server(
+                own + "memory",
+                "dist/index.js",
+                env={"MEMORY_FILE_PATH": os.path.join(folder, "memory.jsonl")},
+            ),
             9,
         ),
         "thinking": (node_server(own + "sequential-thinking", "dist/index.js"), 1),
         "github": (node_server(own + "github", "dist/index.js"), 26),
         "slack": (
-            node_server(own + "slack", "dist/index.js",
-                        env={"SLACK_BOT_TOKEN": "x", "SLACK_TEAM_ID": "y"}),
+            node_server(
+                own + "slack", "dist/index.js", env={"SLACK_BOT_TOKEN": "x", "SLACK_TEAM_ID": "y"}
+            ),
             8,
         ),
         "gitlab": (
@@ -60,14 +64,16 @@ def light_fleet(folder):
         ),
         "playwright": (node_server("@playwright/mcp", "cli.js", PLAYWRIGHT_CAPS), 72),
         "devtools": (
-            node_server("chrome-devtools-mcp", "build/src/bin/chrome-devtools-mcp.js",
-                        "--no-usage-statistics"),
+            node_server(
+                "chrome-devtools-mcp",
+                "build/src/bin/chrome-devtools-mcp.js",
+                "--no-usage-statistics",
+            ),
             32,
         ),
         "notion": (node_server("@notionhq/notion-mcp-server", "bin/cli.mjs"), 24),
         "sentry": (node_server("@sentry/mcp-server", "dist/index.js", "--access-token=x"), 22),
         "tavily": (node_server("tavily-mcp", "build/index.js", env={"TAVILY_API_KEY": "x"}), 5),
-        "exa": (node_server("exa-mcp-server", "dist/stdio.cjs",
-                            env={"EXA_API_KEY": "x"}), 2),
+        "exa": (node_server("exa-mcp-server", "dist/stdio.cjs", env={"EXA_API_KEY": "x"}), 2),
         "context7": (node_server("@upstash/context7-mcp", "dist/index.js"), 2),
     }

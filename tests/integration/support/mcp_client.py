@@ -360,7 +360,9 @@ class StdioClient:
         return self.request(method, params, request_id, timeout)
 
     def call(self, tool, arguments=None, timeout=30.0):
-        return self.request("tools/call", {"name": tool, "arguments": arguments or {}}, None, timeout)
+        return self.request(
+            "tools/call", {"name": tool, "arguments": arguments or {}}, None, timeout
+        )
 
     def tools(self):
         return list_all(self)

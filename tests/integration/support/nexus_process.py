@@ -110,7 +110,15 @@ class Nexus:
 
     def argv(self):
         fixed = ["serve", "-c", self.config_path, "--listen", "127.0.0.1:0"]
-        return [binary(), *fixed, "--workers", str(self.workers), "--reactor", reactor(), *self.args]
+        return [
+            binary(),
+            *fixed,
+            "--workers",
+            str(self.workers),
+            "--reactor",
+            reactor(),
+            *self.args,
+        ]
 
     def start(self, timeout=20.0):
         self.process = subprocess.Popen(
@@ -182,7 +190,9 @@ class Nexus:
             except subprocess.TimeoutExpired:
                 self.kill()
                 tail = "\n".join(self.log()[-30:])
-                raise AssertionError(f"nexus ignores SIGTERM for {timeout} s; log:\n{tail}") from None
+                raise AssertionError(
+                    f"nexus ignores SIGTERM for {timeout} s; log:\n{tail}"
+                ) from None
         return self._finish()
 
     def kill(self):

@@ -1,0 +1,63 @@
+"""A gateway with one fixture server of every transport and era."""
+
+import contextlib
+import json
+import os
+import tempfile
+
+from support.cases import GatewayCase
+from support.nexus_process import HttpFixture, stdio_server
+
+
+class Transports(GatewayCase):
+    """One server of each kind; `server_log` reads what it received."""
+
+    KINDS = ("stdio", "stdiomodern", "json", "sse", "modern", "dual", "oldsse", "fallback")
+
+    @classmethod
+    def servers(cls):
+        folder = tempfile.mkdtemp(prefix="nexus-test-")
+        cls.logs = {kind: os.path.join(folder, kind) for kind in cls.KINDS}
+        http = {}
+        options = {
+            "json": [],
+            "sse": ["--answer", "sse"],
+            "modern": ["--era", "modern"],
+            "dual": ["--era", "dual"],
+            "oldsse": ["--sse"],
+            "fallback": ["--sse"],
+        }
+        for kind, more in options.items():
+            fixture = HttpFixture("--name", kind, "--log", cls.logs[kind], *more)
+            cls.addClassCleanup(fixture.stop)
+            http[kind] = fixture.config("sse" if kind == "oldsse" else "http")
+        log = lambda kind: ("--name", kind, "--log", cls.logs[kind])
+        return {
+            "stdio": stdio_server(*log("stdio")),
+            "stdiomodern": stdio_server(*log("stdiomodern"), "--era", "modern"),
+            **http,
+        }
+
+    def server_log(self, kind):
+        with open(self.logs[kind], encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def received(self, kind, method):
+        rows = [row["in"] for row in self.server_log(kind) if "in" in row]
+        return [m for m in rows if isinstance(m, dict) and m.get("method") == method]
+
+    def events(self, kind, name):
+        return [row for row in self.server_log(kind) if row.get("event") == name]
+
+    def each(self, kinds=KINDS):
+        """For every kind of server and a client of each era: a context that is a subtest."""
+        for kind in kinds:
+            for make in (self.legacy, self.modern):
+                yield self.case(kind, make)
+
+    @contextlib.contextmanager
+    def case(self, kind, make):
+        client = make()
+        with self.subTest(server=kind, client=type(client).__name__):
+            yield kind, client
+        client.close()
