@@ -10,6 +10,7 @@ import unittest
 
 from support.mcp_client import LegacyClient
 from support.nexus_process import (
+    reactor,
     Nexus,
     alive,
     eventually,
@@ -202,7 +203,7 @@ class Stdio(unittest.TestCase):
 
     def config(self, **servers):
         handle, path = tempfile.mkstemp(suffix=".json")
-        os.write(handle, json.dumps({"mcpServers": servers}).encode())
+        os.write(handle, json.dumps({"reactor": reactor(), "mcpServers": servers}).encode())
         os.close(handle)
         self.addCleanup(os.unlink, path)
         return path
