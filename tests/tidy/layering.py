@@ -1,4 +1,4 @@
-"""Which folder may include what: the dependency direction of docs/STYLE.md, part B2."""
+"""Which folder may include what: the dependency direction of docs/HACKING.md."""
 import re
 
 # A folder includes only lower levels. Same-level includes are listed in allowed_includes.txt.

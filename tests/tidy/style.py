@@ -1,4 +1,4 @@
-"""The rules of docs/STYLE.md that a program can check, line by line."""
+"""The rules of docs/HACKING.md that a program can check, line by line."""
 import re
 
 from sources import blank, functions, raw_lines
