@@ -128,7 +128,7 @@ class request_parser {
   std::unique_ptr<impl> impl_;
 };
 
-/// Receives a response as it arrives.
+/// Receives a response as it arrives. Only on_done() may destroy, reset or feed the parser.
 class response_handler {
  public:
   virtual ~response_handler() = default;

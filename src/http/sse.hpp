@@ -20,6 +20,7 @@ struct sse_event {
   std::optional<std::uint32_t> retry_ms;
 };
 
+/// Must not destroy, reset or feed the parser that calls it.
 class sse_handler {
  public:
   virtual ~sse_handler() = default;

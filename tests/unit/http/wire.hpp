@@ -47,6 +47,7 @@ inline constexpr std::string_view sample_request_head =
     "Content-Length: 106\r\n"
     "\r\n";
 inline constexpr std::string_view sample_request_body =
-    R"({"jsonrpc":"2.0","id":42,"method":"tools/call","params":{"name":"time__now","arguments":{"zone":"UTC+0"}}})";
+    R"({"jsonrpc":"2.0","id":42,"method":"tools/call",)"
+    R"("params":{"name":"time__now","arguments":{"zone":"UTC+0"}}})";
 
 } // namespace nexus::http::test
