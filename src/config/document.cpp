@@ -1,6 +1,7 @@
 #include "config/document.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace nexus::config::detail {
 
@@ -77,7 +78,8 @@ std::string to_json(const node& value, std::size_t indent_level) {
   case node_kind::boolean:
     return value.truth ? "true" : "false";
   case node_kind::number:
-    return value.text;
+    // TOML has nan and inf, JSON has not.
+    return std::isfinite(value.number) ? value.text : "null";
   case node_kind::string:
     return quote(value.text);
   case node_kind::array:

@@ -181,6 +181,21 @@ TEST_CASE("syntax: TOML errors have a place", "[config][syntax][toml]") {
   CHECK(twice.findings[0].position.line == 3);
 }
 
+TEST_CASE("syntax: TOML is bounded too", "[config][syntax][toml]") {
+  const auto dotted = [](std::size_t count) {
+    std::string text = "a";
+    for (std::size_t i = 0; i < count; ++i)
+      text += ".a";
+    return text + " = 1\n";
+  };
+  CHECK(first_finding("x = 1\n" + dotted(300), "c.toml").contains("nested deeper than 128 levels"));
+  CHECK(first_finding("x = 1\n" + dotted(1'000'000), "c.toml") ==
+        "c.toml:2:1: error: nested deeper than 128 levels");
+  const loaded odd =
+      load_text("[mcp_servers]\n[limits]\nbodyTimeout = nan\nsessions = inf\n", "c.toml", world());
+  CHECK(odd.findings.size() == 2);
+}
+
 TEST_CASE("syntax: a file that cannot be read says so", "[config][syntax]") {
   const loaded out = load_file("/nowhere/nexus.json", world());
   REQUIRE(out.findings.size() == 1);
