@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/ids.hpp"
+#include "catalog/server_catalogue.hpp"
+#include "config/config.hpp"
+#include "mcp/revision.hpp"
+#include "net/reactor.hpp"
+
+/// The line between the data path (workers) and the control plane (actors). The data path tells,
+/// and is told; it never asks and waits.
+namespace nexus::engine {
+
+struct session;
+
+enum class server_state : std::uint8_t {
+  idle,       ///< lazy: not started yet
+  connecting, ///< a handshake runs: calls wait for it
+  ready,
+  down,       ///< calls fail at once with the reason
+};
+[[nodiscard]] std::string_view to_string(server_state state) noexcept;
+
+/// How to reach a server: immutable, replaced as a whole on every worker.
+struct server_endpoint {
+  std::uint32_t slot = 0;
+  std::uint64_t link = 0; ///< the link's generation: which attempt to connect this belongs to
+  server_state state = server_state::connecting;
+  std::string reason; ///< why it is down
+  std::shared_ptr<const config::server> settings;
+  mcp::era era = mcp::era::legacy;
+  mcp::revision revision = mcp::newest_legacy;
+  worker_id home;            ///< the worker that holds the link
+  bool channel = false;      ///< stdio or HTTP+SSE: every call goes over the home worker's link
+  std::string session_id;    ///< legacy Streamable HTTP
+  std::string server_info;   ///< JSON, as the server told it
+  std::string capabilities;  ///< JSON
+  std::string instructions;  ///< text
+  bool logging = false;      ///< advertises the logging capability
+  int pid = 0;               ///< of a stdio child
+  std::uint64_t restarts = 0; ///< times that it was connected again after a failure
+};
+using endpoint_ptr = std::shared_ptr<const server_endpoint>;
+
+/// Why a link ended.
+struct link_failure {
+  std::string reason;
+  /// A stdio child ended at the probe: connect again without probing.
+  bool retry_as_legacy = false;
+  /// The server forgot the session: connect again at once.
+  bool session_lost = false;
+};
+
+/// What workers tell the control plane. @thread any worker; implementations only send messages
+class control {
+ public:
+  virtual ~control() = default;
+  /// A call waits for a server that is idle.
+  virtual void server_wanted(std::uint32_t slot) = 0;
+  virtual void link_up(endpoint_ptr endpoint,
+                       std::shared_ptr<const catalog::server_catalogue> catalogue) = 0;
+  /// The server's list changed while connected.
+  virtual void link_relisted(std::uint32_t slot, std::uint64_t link,
+                             std::shared_ptr<const catalog::server_catalogue> catalogue) = 0;
+  virtual void link_down(std::uint32_t slot, std::uint64_t link, link_failure failure) = 0;
+  virtual void session_opened(std::shared_ptr<session> opened) = 0;
+  /// A client ended its session. The session is marked closed already.
+  virtual void session_closed(const std::shared_ptr<session>& closed) = 0;
+  /// A session changed the least severity that it wants to see.
+  virtual void log_level_changed() = 0;
+};
+
+} // namespace nexus::engine

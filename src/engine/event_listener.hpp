@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+
+#include "engine/http_pool.hpp"
+
+namespace nexus::engine {
+
+class server_link;
+class worker;
+
+/// A server's stream of notifications: GET of a legacy server, subscriptions/listen of a modern
+/// one. Opened again with back-off when it ends; changes may have been missed then.
+class event_listener final : private http_call_handler {
+ public:
+  event_listener(server_link& owner, worker& home, http_pool& pool, std::string request);
+  ~event_listener() override;
+
+ private:
+  void open();
+  void on_message(http_call& call, std::string_view text) override;
+  void on_end(http_call& call, const http::response_head& head, std::string_view body) override;
+  void on_failure(http_call& call, const error& reason, bool untouched) override;
+  void again();
+
+  server_link& owner_;
+  worker& home_;
+  http_pool& pool_;
+  const std::string request_;
+  http_call* call_ = nullptr;
+  net::timer reopen_;
+  milliseconds delay_;
+  bool opened_before_ = false;
+};
+
+} // namespace nexus::engine

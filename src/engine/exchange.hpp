@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.hpp"
+#include "engine/http_pool.hpp"
+#include "engine/session.hpp"
+#include "gateway/pieces.hpp"
+#include "mcp/message.hpp"
+#include "mcp/revision.hpp"
+#include "metrics/counters.hpp"
+#include "net/timer.hpp"
+
+namespace nexus::engine {
+
+class exchange;
+class worker;
+class upstream;
+
+/// The client's side of exchanges: turns what they yield into its own framing.
+/// @thread the exchange's worker
+class client_adapter {
+ public:
+  virtual ~client_adapter() = default;
+  /// A message that belongs to the exchange and precedes its answer (progress, log).
+  virtual void send_notification(exchange& x, const gateway::pieces& message) = 0;
+  /// The answer: the last thing that an exchange says. `http_status` matters over HTTP alone.
+  /// The exchange is gone when this returns.
+  virtual void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) = 0;
+  /// Starts a listening stream for a modern `subscriptions/listen`. Releases the exchange.
+  virtual void listen(exchange& x) = 0;
+  /// The client cancelled the exchange: whatever its framing still wants is sent.
+  virtual void send_cancelled(exchange& x) = 0;
+};
+
+/// One message of a client on its way: the request's text, whose it is, where it goes and by when.
+/// Lives on one worker from the request's last byte to the answer's first; pooled.
+class exchange final : public http_call_handler {
+ public:
+  exchange();
+
+  // What was asked
+  std::string text;     ///< owns every slice of `request`
+  mcp::message request;
+  mcp::era era = mcp::era::legacy;
+  mcp::revision revision = mcp::newest_legacy;
+  session_ptr caller;   ///< null for stateless clients
+  view_scope scope;
+  client_adapter* client = nullptr; ///< null once the client is gone
+  mcp::log_level log_level = mcp::log_level::off; ///< least severity of log messages wanted
+
+  // Where it goes
+  std::uint32_t slot = 0;
+  std::string target_name; ///< the tool's own name on its server
+  bool safe_to_repeat = false; ///< the tool says that it is read-only or idempotent
+
+  // On its way
+  enum class stage : std::uint8_t {
+    idle,      ///< in the pool
+    local,     ///< being answered without a server
+    waiting,   ///< for a server that connects, a permit or the queue
+    sent,
+  };
+  stage at = stage::idle;
+  upstream* via = nullptr;    ///< set while waiting or sent
+  std::uint64_t sequence = 0; ///< changes with every use of a pooled object
+  std::int64_t downstream_id = 0;
+  http_call* call = nullptr; ///< the HTTP request that carries it
+  bool has_permit = false;
+  bool resent = false;       ///< sent again once already
+  bool resolve_later = false; ///< waits for a server's catalogue, then is dispatched again
+  bool opened_session = false; ///< `caller` was opened by this request
+  time_point started{};
+  time_point sent_at{};
+  std::chrono::milliseconds timeout{0};
+  net::timer deadline;
+
+  // Lists of the worker: all exchanges in use, and the pool
+  exchange* next = nullptr;
+  exchange* previous = nullptr;
+
+  /// The client's id as it was written; empty for notifications.
+  [[nodiscard]] std::string_view id() const noexcept { return request.id.raw; }
+
+ private:
+  void on_message(http_call& from, std::string_view body) override;
+  void on_end(http_call& from, const http::response_head& head, std::string_view body) override;
+  void on_failure(http_call& from, const error& reason, bool untouched) override;
+};
+
+} // namespace nexus::engine

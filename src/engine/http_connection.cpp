@@ -1,0 +1,305 @@
+#include "engine/http_connection.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "engine/upstream.hpp"
+#include "gateway/render.hpp"
+#include "http/sse.hpp"
+#include "json/scan.hpp"
+#include "mcp/error_table.hpp"
+
+namespace nexus::engine {
+namespace {
+
+/// Pipelined bytes that are kept while an answer is under way.
+constexpr std::size_t pending_bytes_max = 64 * 1024;
+constexpr seconds tick_max{5};
+
+http::request_limits parser_limits(const config::tunable_limits& limits) {
+  http::request_limits bounds;
+  bounds.header_count_max = limits.header_count;
+  bounds.header_bytes_max = limits.header_bytes;
+  bounds.body_bytes_max = limits.body_bytes;
+  return bounds;
+}
+
+/// Time-outs are checked this often: finely enough for the shortest of them.
+nanoseconds tick_of(const config::tunable_limits& limits) {
+  const auto shortest =
+      std::min({limits.header_timeout, limits.body_timeout, limits.idle_timeout});
+  return std::clamp<nanoseconds>(shortest / 4, milliseconds(20), tick_max);
+}
+
+} // namespace
+
+http_connection::http_connection(worker& owner, std::uint64_t id, net::stream_ptr stream)
+    : worker_(owner), id_(id), stream_(std::move(stream)),
+      parser_(parser_limits(owner.shared().limits)), since_(owner.now()),
+      last_written_(owner.now()) {
+  stream_->set_handler(*this);
+  tick_.set_action([this] { on_tick(); });
+  worker_.reactor().arm(tick_, tick_of(worker_.shared().limits));
+}
+
+http_connection::~http_connection() {
+  if (state_ == state::listening) worker_.remove_stream(*this);
+}
+
+void http_connection::on_data(std::string_view bytes) {
+  worker_.metrics().bytes_in.add(bytes.size());
+  if (state_ == state::reading && pending_.empty()) return consume(bytes);
+  if (state_ == state::listening) return; // nothing is expected there
+  pending_ += bytes;
+  if (pending_.size() > pending_bytes_max) stream_->pause_reading();
+}
+
+void http_connection::consume(std::string_view bytes) {
+  consuming_ = true;
+  while (state_ == state::reading && !bytes.empty()) {
+    if (parser_.idle()) since_ = worker_.now();
+    const bool had_head = parser_.head_done();
+    const auto taken = parser_.feed(bytes);
+    if (!taken) {
+      const auto& failure = taken.error();
+      const auto status = http::status_of(failure);
+      worker_.metrics().refusals.add(status == 413 || status == 414 || status == 431
+                                         ? metrics::refusal::http_limit
+                                         : metrics::refusal::http_syntax);
+      keep_alive_ = false;
+      respond(status, "text/plain; charset=utf-8", failure.message + "\n");
+      break;
+    }
+    bytes.remove_prefix(*taken);
+    if (!had_head && parser_.head_done()) since_ = worker_.now();
+    if (parser_.take_expect_continue()) {
+      stream_->out() += "HTTP/1.1 100 Continue\r\n\r\n";
+      stream_->flush();
+    }
+    if (parser_.done()) serve_request();
+  }
+  consuming_ = false;
+  if (state_ == state::answering && !bytes.empty()) pending_.insert(0, bytes);
+}
+
+void http_connection::on_end() { client_gone(); }
+
+void http_connection::on_error(const error& reason) {
+  if (reason.code == net::errc::write_queue_full || reason.code == net::errc::timed_out) {
+    worker_.metrics().refusals.add(metrics::refusal::slow_reader);
+    log::info("client", "slow_reader_cut_off", {{"connection", id_}, {"reason", reason.message}});
+  }
+  client_gone();
+}
+
+void http_connection::client_gone() {
+  if (active_ != nullptr) {
+    auto& x = *active_;
+    active_ = nullptr;
+    x.client = nullptr;
+    // Closing the response is how a modern client cancels; to a legacy one it means nothing.
+    if (x.era == mcp::era::modern && x.via != nullptr) x.via->abandon(x, give_up::cancelled);
+  }
+  close();
+}
+
+void http_connection::close() {
+  if (state_ == state::listening) worker_.remove_stream(*this);
+  if (stream_session_) {
+    auto expected = static_cast<std::int32_t>(worker_.id().value);
+    stream_session_->stream_worker.compare_exchange_strong(expected, -1);
+  }
+  state_ = state::closed;
+  stream_.reset();
+  tick_.cancel();
+  worker_.drop_connection(*this);
+}
+
+void http_connection::on_tick() {
+  const auto& limits = worker_.shared().limits;
+  const auto waited = worker_.now() - since_;
+  worker_.reactor().arm(tick_, tick_of(limits));
+  if (state_ == state::reading) {
+    if (parser_.idle()) {
+      if (waited >= limits.idle_timeout) return close();
+    } else if (waited >= (parser_.head_done() ? limits.body_timeout : limits.header_timeout)) {
+      worker_.metrics().refusals.add(metrics::refusal::http_timeout);
+      keep_alive_ = false;
+      return respond(408, "text/plain; charset=utf-8", "the request did not arrive in time\n");
+    }
+    return;
+  }
+  const bool silent = worker_.now() - last_written_ >= limits::sse_keepalive_interval;
+  if (!silent) return;
+  if (state_ == state::answering && !events_begun_) {
+    if (!accepts_events_ || active_ == nullptr || waited < limits::sse_keepalive_interval) return;
+    begin_events();
+  }
+  std::string comment;
+  http::append_sse_comment(comment);
+  http::append_chunk(stream_->out(), comment);
+  stream_->flush();
+  last_written_ = worker_.now();
+}
+
+void http_connection::drain() {
+  stop_when_done_ = true;
+  if (state_ == state::reading && parser_.idle()) close();
+}
+
+// ---- Answers -------------------------------------------------------------------------------------
+
+void http_connection::count_status(unsigned status) {
+  worker_.metrics().http_responses.add(metrics::class_of_status(status));
+}
+
+void http_connection::begin_head(unsigned status) {
+  if (stop_when_done_ || worker_.shared().draining.load(std::memory_order_relaxed))
+    keep_alive_ = false;
+  count_status(status);
+  auto& out = stream_->out();
+  http::append_status_line(out, status);
+  if (!keep_alive_) out += "Connection: close\r\n";
+  if (const auto origin = parser_.message().headers.find("origin")) {
+    // The origin has been admitted; browsers want to hear that.
+    http::append_field(out, "Access-Control-Allow-Origin", *origin);
+    out += "Access-Control-Expose-Headers: Mcp-Session-Id, WWW-Authenticate\r\nVary: Origin\r\n";
+  }
+}
+
+void http_connection::respond(unsigned status, std::string_view content_type,
+                              std::string_view body, std::string_view extra_fields) {
+  if (!stream_) return;
+  begin_head(status);
+  auto& out = stream_->out();
+  if (!body.empty()) http::append_field(out, "Content-Type", content_type);
+  if (status != 204 && status != 304)
+    http::append_field(out, "Content-Length", std::uint64_t{body.size()});
+  out += extra_fields;
+  out += "\r\n";
+  if (parser_.message().verb != http::method::head) out += body;
+  finish_response();
+}
+
+void http_connection::send_answer(exchange& x, const gateway::pieces& message,
+                                  unsigned http_status) {
+  active_ = nullptr;
+  if (events_begun_) {
+    append_event(message.to_string());
+    http::append_last_chunk(stream_->out());
+    return finish_response();
+  }
+  if (!accepts_json_) {
+    begin_events();
+    append_event(message.to_string());
+    http::append_last_chunk(stream_->out());
+    return finish_response();
+  }
+  begin_head(http_status);
+  auto& out = stream_->out();
+  out += "Content-Type: application/json\r\n";
+  if (x.opened_session) http::append_field(out, "Mcp-Session-Id", x.caller->id);
+  http::append_field(out, "Content-Length", std::uint64_t{message.bytes()});
+  out += "\r\n";
+  message.append_to(out);
+  finish_response();
+}
+
+void http_connection::send_cancelled(exchange& x) {
+  const auto body = gateway::error_response(
+      x.id(), mcp::json_rpc_code(mcp::errc::internal_error), "the request was cancelled");
+  gateway::pieces text;
+  text.add(body);
+  send_answer(x, text, 200);
+}
+
+void http_connection::send_notification(exchange&, const gateway::pieces& message) {
+  if (!events_begun_) {
+    if (!accepts_events_ || parser_.message().version != 11) return; // a client of plain JSON
+    begin_events();
+  }
+  // Progress and log messages are dropped before the answer is when a reader is slow.
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  append_event(message.to_string());
+  stream_->flush();
+}
+
+void http_connection::begin_events() {
+  begin_head(200);
+  auto& out = stream_->out();
+  out += "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
+         "Transfer-Encoding: chunked\r\n";
+  if (active_ != nullptr && active_->opened_session)
+    http::append_field(out, "Mcp-Session-Id", active_->caller->id);
+  out += "\r\n";
+  events_begun_ = true;
+}
+
+void http_connection::append_event(std::string_view data) {
+  std::string event;
+  http::append_sse_event(event, data, "message");
+  http::append_chunk(stream_->out(), event);
+  last_written_ = worker_.now();
+}
+
+void http_connection::finish_response() {
+  worker_.metrics().bytes_out.add(stream_->out().size());
+  stream_->flush();
+  events_begun_ = false;
+  active_ = nullptr;
+  if (!keep_alive_) {
+    state_ = state::closed;
+    tick_.cancel();
+    net::close_after_flush(std::move(stream_));
+    return worker_.drop_connection(*this);
+  }
+  state_ = state::reading;
+  since_ = last_written_ = worker_.now();
+  parser_.reset();
+  if (consuming_ || pending_.empty()) return;
+  const auto bytes = std::move(pending_);
+  pending_.clear();
+  stream_->resume_reading();
+  consume(bytes);
+}
+
+// ---- The listening stream --------------------------------------------------------------------------
+
+void http_connection::tools_changed() {
+  const auto* const view = worker_.view(stream_scope_);
+  if (view == nullptr || !wants_tools_ || view->fingerprint() == told_fingerprint_) return;
+  told_fingerprint_ = view->fingerprint();
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  append_event(subscription_id_.empty()
+                   ? std::string(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})")
+                   : fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/tools/list_changed",)"
+                                 R"("params":{{"_meta":{{"io.modelcontextprotocol/)"
+                                 R"(subscriptionId":{}}}}}}})",
+                                 subscription_id_));
+  stream_->flush();
+}
+
+void http_connection::log_message(std::string_view notification) {
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  append_event(notification);
+  stream_->flush();
+}
+
+void http_connection::finish() {
+  if (state_ != state::listening) return;
+  worker_.remove_stream(*this);
+  if (!subscription_id_.empty())
+    append_event(gateway::result_response(
+        subscription_id_,
+        fmt::format(R"({{"resultType":"complete","_meta":{{"io.modelcontextprotocol/)"
+                    R"(subscriptionId":{}}}}})",
+                    subscription_id_)));
+  http::append_last_chunk(stream_->out());
+  keep_alive_ = false;
+  state_ = state::answering;
+  finish_response();
+}
+
+} // namespace nexus::engine

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/exchange.hpp"
+#include "engine/worker.hpp"
+#include "http/message.hpp"
+#include "net/stream.hpp"
+
+namespace nexus::engine {
+
+/// A client's HTTP connection: one request at a time, answered as JSON, as a stream of events that
+/// ends in the answer, or as a listening stream without an end.
+class http_connection final : private net::stream_handler,
+                              private client_adapter,
+                              private listening_stream {
+ public:
+  http_connection(worker& owner, std::uint64_t id, net::stream_ptr stream);
+  ~http_connection() override;
+
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+  /// The process stops: closes when nothing is under way, else after the answer.
+  void drain();
+
+ private:
+  enum class state : std::uint8_t {
+    reading,   ///< a request, or waiting for one
+    answering, ///< an exchange is under way
+    listening, ///< an event stream without an end
+    closed,
+  };
+
+  // Bytes
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_error(const error& reason) override;
+  void consume(std::string_view bytes);
+  void client_gone();
+  void on_tick();
+  void close();
+
+  // Requests, in http_requests.cpp
+  void serve_request();
+  void serve_mcp(view_scope scope);
+  void serve_post(view_scope scope);
+  void serve_get(view_scope scope);
+  void serve_delete(view_scope scope);
+  void serve_preflight();
+  void serve_message(exchange& x);
+  void with_session(exchange& x, std::string_view id);
+  void session_found(exchange& x, session_ptr found);
+  void open_listening(session_ptr owner);
+  [[nodiscard]] std::optional<view_scope> scope_of_path() const;
+  void refuse_message(exchange& x, mcp::errc code, unsigned status, std::string_view message,
+                      std::string_view data);
+  [[nodiscard]] std::string servers_json() const;
+
+  // Answers
+  void respond(unsigned status, std::string_view content_type, std::string_view body,
+               std::string_view extra_fields = {});
+  void begin_head(unsigned status);
+  void begin_events();
+  void append_event(std::string_view data);
+  void finish_response();
+  void count_status(unsigned status);
+
+  // client_adapter
+  void send_notification(exchange& x, const gateway::pieces& message) override;
+  void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
+  void listen(exchange& x) override;
+  void send_cancelled(exchange& x) override;
+
+  // listening_stream
+  [[nodiscard]] view_scope scope() const noexcept override { return stream_scope_; }
+  [[nodiscard]] session* owner() const noexcept override { return stream_session_.get(); }
+  void tools_changed() override;
+  void log_message(std::string_view notification) override;
+  void finish() override;
+
+  worker& worker_;
+  const std::uint64_t id_;
+  net::stream_ptr stream_;
+  http::request_parser parser_;
+  std::string pending_; ///< bytes of pipelined requests
+  state state_ = state::reading;
+  exchange* active_ = nullptr;
+  bool consuming_ = false;    ///< consume() is on the stack and goes on by itself
+  bool keep_alive_ = true;
+  bool accepts_json_ = true;
+  bool accepts_events_ = false;
+  bool events_begun_ = false;
+  bool stop_when_done_ = false;
+
+  // The listening stream
+  view_scope stream_scope_;
+  session_ptr stream_session_;
+  std::string subscription_id_; ///< JSON, of a modern listen; empty for legacy streams
+  bool wants_tools_ = false;
+  std::uint64_t told_fingerprint_ = 0;
+
+  time_point since_;        ///< when the current wait began
+  time_point last_written_;
+  net::timer tick_;
+};
+
+} // namespace nexus::engine

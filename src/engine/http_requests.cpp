@@ -1,0 +1,390 @@
+/// http_connection's requests: addresses, checks, and the way of a message into an exchange.
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "engine/dispatch.hpp"
+#include "engine/http_connection.hpp"
+#include "engine/upstream.hpp"
+#include "gateway/classify.hpp"
+#include "gateway/render.hpp"
+#include "json/write.hpp"
+#include "mcp/error_table.hpp"
+
+namespace nexus::engine {
+namespace {
+
+constexpr std::string_view text_plain = "text/plain; charset=utf-8";
+
+metrics::http_method count_as(http::method verb) {
+  switch (verb) {
+  case http::method::post:
+    return metrics::http_method::post;
+  case http::method::get:
+    return metrics::http_method::get;
+  case http::method::del:
+    return metrics::http_method::del;
+  default:
+    return metrics::http_method::other;
+  }
+}
+
+} // namespace
+
+void http_connection::serve_request() {
+  auto& request = parser_.message();
+  auto& shared = worker_.shared();
+  state_ = state::answering;
+  since_ = worker_.now();
+  keep_alive_ = request.keep_alive;
+  worker_.metrics().http_requests.add(count_as(request.verb));
+  const auto origin = request.headers.find("origin");
+  if (!shared.hosts.admits(request.headers.find("host").value_or(""), origin)) {
+    worker_.metrics().refusals.add(origin ? metrics::refusal::origin : metrics::refusal::host);
+    request.headers.clear(); // the answer tells a foreign origin nothing
+    return respond(403, text_plain,
+                   "this Host or Origin is not served; see allowedHosts and allowedOrigins\n");
+  }
+  if (request.verb == http::method::options) return serve_preflight();
+  const auto path = request.path;
+  if (path == "/mcp") return serve_mcp({});
+  if (path.starts_with("/s/")) {
+    const auto scope = scope_of_path();
+    if (!scope) return respond(404, text_plain, "no such server\n");
+    return serve_mcp(*scope);
+  }
+  const bool reads = request.verb == http::method::get || request.verb == http::method::head;
+  const bool known = path == "/healthz" || path == "/readyz" || path == "/metrics" ||
+                     path == "/api/v1/servers";
+  if (!known) return respond(404, text_plain, "no such address\n");
+  if (!reads) return respond(405, text_plain, "only GET is served here\n", "Allow: GET\r\n");
+  if (path == "/healthz") return respond(200, text_plain, "ok\n");
+  if (path == "/readyz") {
+    const bool draining = shared.draining.load(std::memory_order_relaxed);
+    return respond(draining ? 503 : 200, text_plain, draining ? "draining\n" : "ready\n");
+  }
+  if (path == "/metrics")
+    return respond(200, metrics::registry::content_type(), shared.metrics.exposition());
+  respond(200, "application/json", servers_json());
+}
+
+std::optional<view_scope> http_connection::scope_of_path() const {
+  // /s/<server>/mcp, the name percent-decoded.
+  std::string_view rest = const_cast<http::request_parser&>(parser_).message().path.substr(3);
+  if (!rest.ends_with("/mcp")) return std::nullopt;
+  rest.remove_suffix(4);
+  std::string name;
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const auto hex = [](char c) {
+      return c >= '0' && c <= '9'   ? c - '0'
+             : c >= 'a' && c <= 'f' ? c - 'a' + 10
+             : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                    : -1;
+    };
+    if (rest[i] != '%') {
+      name += rest[i];
+    } else {
+      if (i + 2 >= rest.size() || hex(rest[i + 1]) < 0 || hex(rest[i + 2]) < 0)
+        return std::nullopt;
+      name += static_cast<char>(hex(rest[i + 1]) * 16 + hex(rest[i + 2]));
+      i += 2;
+    }
+  }
+  const auto* const part = worker_.snapshot().server(name);
+  if (part == nullptr) return std::nullopt;
+  return view_scope{true, part->slot};
+}
+
+void http_connection::serve_mcp(view_scope scope) {
+  auto& request = parser_.message();
+  const auto accept = request.headers.find("accept");
+  accepts_json_ = http::accepts(accept, "application/json");
+  accepts_events_ = accept && http::accepts(accept, "text/event-stream");
+  switch (request.verb) {
+  case http::method::post:
+    return serve_post(scope);
+  case http::method::get:
+    return serve_get(scope);
+  case http::method::del:
+    return serve_delete(scope);
+  default:
+    return respond(405, text_plain, "POST, GET and DELETE are served here\n",
+                   "Allow: POST, GET, DELETE\r\n");
+  }
+}
+
+void http_connection::serve_preflight() {
+  respond(204, {}, {},
+          "Access-Control-Allow-Methods: GET, POST, DELETE\r\n"
+          "Access-Control-Allow-Headers: Content-Type, Accept, Authorization, Last-Event-ID, "
+          "MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name\r\n"
+          "Access-Control-Max-Age: 600\r\n");
+}
+
+void http_connection::serve_post(view_scope scope) {
+  auto& request = parser_.message();
+  if (worker_.shared().draining.load(std::memory_order_relaxed)) {
+    worker_.metrics().refusals.add(metrics::refusal::draining);
+    return respond(503, text_plain, "the gateway is stopping\n", "Retry-After: 1\r\n");
+  }
+  const auto type = request.headers.find("content-type");
+  if (!type || !http::media_type_is(*type, "application/json")) {
+    worker_.metrics().refusals.add(metrics::refusal::media_type);
+    return respond(415, text_plain, "Content-Type must be application/json\n");
+  }
+  if (!accepts_json_ && !accepts_events_) {
+    worker_.metrics().refusals.add(metrics::refusal::media_type);
+    return respond(406, text_plain, "Accept must admit application/json, text/event-stream\n");
+  }
+  auto& x = worker_.acquire();
+  x.client = this;
+  x.scope = scope;
+  x.text.swap(request.body);
+  json::ensure_padding(x.text);
+  active_ = &x;
+  serve_message(x);
+}
+
+void http_connection::refuse_message(exchange& x, mcp::errc code, unsigned status,
+                                     std::string_view message, std::string_view data) {
+  worker_.metrics().requests.add(metrics::request_result::invalid);
+  const auto body =
+      gateway::error_response(x.id(), mcp::json_rpc_code(code), message, data);
+  active_ = nullptr;
+  worker_.release(x);
+  respond(status, "application/json", body);
+}
+
+void http_connection::serve_message(exchange& x) {
+  const auto& headers = parser_.message().headers;
+  if (mcp::is_batch(x.text)) {
+    x.request.clear();
+    worker_.metrics().refusals.add(metrics::refusal::envelope);
+    return refuse_message(x, mcp::errc::invalid_request, 400,
+                          "batches are not served; send one message per request", {});
+  }
+  if (auto parsed = mcp::parse_message(x.text, worker_.scanner(), x.request); !parsed) {
+    const auto code = static_cast<mcp::errc>(parsed.error().code.value());
+    worker_.metrics().refusals.add(code == mcp::errc::parse_error ? metrics::refusal::json_syntax
+                                                                  : metrics::refusal::envelope);
+    return refuse_message(x, code, 400, parsed.error().message, {});
+  }
+  gateway::protocol_headers protocol;
+  protocol.present = true;
+  protocol.protocol_version = headers.find("mcp-protocol-version");
+  protocol.method = headers.find("mcp-method");
+  protocol.name = headers.find("mcp-name");
+  const auto kind = gateway::classify(x.request, protocol);
+  if (!kind) {
+    const auto& refused = kind.error();
+    worker_.metrics().refusals.add(refused.code == mcp::errc::header_mismatch
+                                       ? metrics::refusal::header_mismatch
+                                       : metrics::refusal::envelope);
+    return refuse_message(x, refused.code, refused.http_status, refused.message, refused.data);
+  }
+  x.era = kind->era;
+  x.revision = kind->revision;
+  if (x.era == mcp::era::modern) {
+    const auto level = x.request.meta[mcp::meta_key::log_level];
+    if (level)
+      x.log_level = mcp::parse_log_level(json::unquote(level)).value_or(mcp::log_level::off);
+    return session_found(x, nullptr);
+  }
+  if (x.request.method == "initialize" && x.request.kind == mcp::message_kind::request)
+    return session_found(x, nullptr);
+  const auto id = headers.find("mcp-session-id");
+  if (!id) {
+    worker_.metrics().refusals.add(metrics::refusal::session);
+    return refuse_message(x, mcp::errc::invalid_request, 400,
+                          "the Mcp-Session-Id header is missing; send initialize first", {});
+  }
+  with_session(x, *id);
+}
+
+void http_connection::with_session(exchange& x, std::string_view id) {
+  if (auto found = worker_.find_session(id)) return session_found(x, std::move(found));
+  worker_id home;
+  const bool elsewhere = parse_session_home(id, home) && home != worker_.id() &&
+                         home.value < worker_.shared().worker_count();
+  if (!elsewhere) return session_found(x, nullptr);
+  // Another worker opened it: ask once, then know it.
+  worker_.shared().post(home, [back = worker_.id(), connection = id_, sequence = x.sequence,
+                               wanted = std::string(id)](worker& there) {
+    there.shared().post(back, [connection, sequence, found = there.find_session(wanted)](
+                                  worker& here) {
+      if (found) here.add_session(found);
+      auto* const asked = here.find_connection(connection);
+      if (asked == nullptr || asked->active_ == nullptr || asked->active_->sequence != sequence)
+        return;
+      asked->session_found(*asked->active_, found);
+    });
+  });
+}
+
+void http_connection::session_found(exchange& x, session_ptr found) {
+  const bool wants_session = x.era == mcp::era::legacy &&
+                             !(x.request.method == "initialize" &&
+                               x.request.kind == mcp::message_kind::request);
+  if (wants_session && (!found || found->scope != x.scope)) {
+    worker_.metrics().refusals.add(metrics::refusal::session);
+    return refuse_message(x, mcp::errc::invalid_request, 404,
+                          "this session is unknown or has ended; send initialize again", {});
+  }
+  if (found) {
+    found->touch(worker_.now());
+    x.revision = found->revision;
+    const auto level = found->log_level.load(std::memory_order_relaxed);
+    // Without logging/setLevel the server decides what belongs to its answer.
+    x.log_level = level == mcp::log_level::off ? mcp::log_level::debug : level;
+  }
+  x.caller = std::move(found);
+  if (x.request.kind == mcp::message_kind::request) return dispatch(worker_, x);
+  active_ = nullptr;
+  if (x.request.kind == mcp::message_kind::notification)
+    dispatch(worker_, x);
+  else
+    worker_.release(x);
+  respond(202, {}, {});
+}
+
+void http_connection::serve_get(view_scope scope) {
+  const auto& headers = parser_.message().headers;
+  const auto id = headers.find("mcp-session-id");
+  const auto version = headers.find("mcp-protocol-version");
+  const auto known = version ? mcp::parse_revision(*version) : std::nullopt;
+  const bool modern = known && mcp::era_of(*known) == mcp::era::modern;
+  if (modern || !id || !accepts_events_) {
+    if (!modern && accepts_events_)
+      return respond(400, text_plain, "the Mcp-Session-Id header is missing\n");
+    return respond(modern || !id ? 405 : 406, text_plain,
+                   "this is an MCP endpoint: POST JSON-RPC messages to it\n",
+                   "Allow: POST, GET, DELETE\r\n");
+  }
+  if (version && !known) return respond(400, text_plain, "unsupported MCP-Protocol-Version\n");
+  auto& x = worker_.acquire(); // stands for the request while its session is looked up
+  x.client = this;
+  x.scope = scope;
+  x.request.clear();
+  active_ = &x;
+  const auto found = worker_.find_session(*id);
+  active_ = nullptr;
+  worker_.release(x);
+  worker_id home;
+  if (!found && parse_session_home(*id, home) && home != worker_.id() &&
+      home.value < worker_.shared().worker_count()) {
+    worker_.shared().post(home, [back = worker_.id(), connection = id_, scope,
+                                 wanted = std::string(*id)](worker& there) {
+      there.shared().post(back, [connection, scope, opened = there.find_session(wanted)](
+                                    worker& here) {
+        if (opened) here.add_session(opened);
+        auto* const asked = here.find_connection(connection);
+        if (asked == nullptr || asked->state_ != state::answering || asked->active_ != nullptr)
+          return;
+        if (!opened || opened->scope != scope)
+          return asked->respond(404, text_plain, "unknown session\n");
+        asked->open_listening(opened);
+      });
+    });
+    return;
+  }
+  if (!found || found->scope != scope) return respond(404, text_plain, "unknown session\n");
+  open_listening(found);
+}
+
+void http_connection::open_listening(session_ptr owner) {
+  std::int32_t nobody = -1;
+  const auto self = static_cast<std::int32_t>(worker_.id().value);
+  if (!owner->stream_worker.compare_exchange_strong(nobody, self))
+    return respond(409, text_plain, "this session has a listening stream already\n");
+  owner->touch(worker_.now());
+  stream_session_ = std::move(owner);
+  stream_scope_ = stream_session_->scope;
+  told_fingerprint_ = stream_session_->seen_fingerprint.load(std::memory_order_relaxed);
+  wants_tools_ = true;
+  begin_events();
+  stream_->flush();
+  state_ = state::listening;
+  worker_.add_stream(*this);
+  tools_changed(); // what changed since the client listed
+}
+
+void http_connection::listen(exchange& x) {
+  if (!accepts_events_) {
+    const auto id = std::string(x.id());
+    return refuse_message(x, mcp::errc::invalid_request, 406,
+                          "subscriptions/listen needs Accept: text/event-stream", {});
+  }
+  subscription_id_ = x.id();
+  stream_scope_ = x.scope;
+  wants_tools_ = x.request.params[mcp::param_key::notifications].raw.find("toolsListChanged") !=
+                 std::string_view::npos;
+  if (const auto* const view = worker_.view(x.scope)) told_fingerprint_ = view->fingerprint();
+  begin_events();
+  append_event(fmt::format(
+      R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{)"
+      R"("notifications":{},"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}}})",
+      wants_tools_ ? R"({"toolsListChanged":true})" : "{}", subscription_id_));
+  stream_->flush();
+  active_ = nullptr;
+  worker_.release(x);
+  state_ = state::listening;
+  worker_.add_stream(*this);
+}
+
+void http_connection::serve_delete(view_scope scope) {
+  const auto id = parser_.message().headers.find("mcp-session-id");
+  if (!id) return respond(400, text_plain, "the Mcp-Session-Id header is missing\n");
+  worker_id home;
+  if (!parse_session_home(*id, home) || home.value >= worker_.shared().worker_count())
+    return respond(404, text_plain, "unknown session\n");
+  worker_.shared().post(home, [back = worker_.id(), connection = id_, scope,
+                               wanted = std::string(*id)](worker& there) {
+    auto found = there.find_session(wanted);
+    if (found && found->scope != scope) found = nullptr;
+    if (found && !found->closed.exchange(true)) {
+      there.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
+      there.forget_session(wanted);
+      there.shared().plane->session_closed(found);
+    }
+    there.shared().post(back, [connection, known = found != nullptr](worker& here) {
+      auto* const asked = here.find_connection(connection);
+      if (asked == nullptr || asked->state_ != state::answering) return;
+      asked->respond(known ? 200 : 404, text_plain, known ? "" : "unknown session\n");
+    });
+  });
+}
+
+std::string http_connection::servers_json() const {
+  std::string out = "[";
+  for (const auto& part : worker_.snapshot().servers()) {
+    auto* const up = worker_.find_upstream(part.slot);
+    if (up == nullptr) continue;
+    const auto& endpoint = up->endpoint();
+    if (out.size() > 1) out += ',';
+    json::object_writer row(out);
+    row.string("name", part.name);
+    const bool unusable = endpoint.settings && !endpoint.settings->unusable_reason.empty();
+    row.string("state", unusable ? "unusable" : to_string(endpoint.state));
+    if (endpoint.settings) {
+      const auto kind = endpoint.settings->kind;
+      row.string("transport", kind == config::transport::stdio ? "stdio"
+                              : kind == config::transport::sse || endpoint.channel ? "sse"
+                                                                                   : "http");
+    }
+    if (endpoint.state == server_state::ready) {
+      row.string("era", mcp::to_string(endpoint.era));
+      row.string("revision", mcp::to_string(endpoint.revision));
+      if (endpoint.pid != 0) row.integer("pid", endpoint.pid);
+      if (!endpoint.server_info.empty()) row.raw("serverInfo", endpoint.server_info);
+    }
+    row.integer("tools", part.catalogue
+                             ? static_cast<std::int64_t>(part.catalogue->tools().size())
+                             : 0);
+    row.integer("restarts", static_cast<std::int64_t>(endpoint.restarts));
+    if (!endpoint.reason.empty()) row.string("error", endpoint.reason);
+    row.end();
+  }
+  return out + "]";
+}
+
+} // namespace nexus::engine

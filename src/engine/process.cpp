@@ -1,0 +1,56 @@
+#include "engine/process.hpp"
+
+#include "base/assert.hpp"
+#include "engine/worker.hpp"
+
+namespace nexus::engine {
+namespace {
+
+std::string host_of(const std::string& listen) {
+  const auto parsed = net::endpoint::parse(listen);
+  return parsed ? parsed->host : std::string();
+}
+
+} // namespace
+
+process::process(std::size_t workers, const config::gateway& settings)
+    : metrics(workers), limits(settings.limits),
+      hosts(host_of(settings.listen), settings.allowed_hosts, settings.allowed_origins),
+      workers_(workers) {}
+
+worker& process::at(worker_id id) const noexcept {
+  NEXUS_ASSERT(id.value < workers_.size());
+  return *workers_[id.value].load(std::memory_order_acquire);
+}
+
+void process::post(worker_id to, unique_function<void(worker&)> work) {
+  auto& target = at(to);
+  target.reactor().post([&target, work = std::move(work)]() mutable { work(target); });
+}
+
+void process::post_to_all(const std::function<void(worker&)>& work) {
+  for (std::uint32_t i = 0; i < workers_.size(); ++i)
+    post({i}, [work](worker& w) { work(w); });
+}
+
+void process::worker_up(worker& self) {
+  workers_[self.id().value].store(&self, std::memory_order_release);
+  up_.fetch_add(1, std::memory_order_acq_rel);
+  up_.notify_all();
+}
+
+void process::wait_until_up() {
+  for (auto up = up_.load(); up < workers_.size(); up = up_.load()) up_.wait(up);
+}
+
+std::shared_ptr<server_runtime> process::runtime(std::uint32_t slot) {
+  const std::lock_guard lock(runtimes_mutex_);
+  if (runtimes_.size() <= slot) runtimes_.resize(slot + 1);
+  if (!runtimes_[slot]) {
+    runtimes_[slot] = std::make_shared<server_runtime>();
+    runtimes_[slot]->slot = slot;
+  }
+  return runtimes_[slot];
+}
+
+} // namespace nexus::engine

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/ids.hpp"
+#include "base/unique_function.hpp"
+#include "config/config.hpp"
+#include "engine/control.hpp"
+#include "gateway/host_check.hpp"
+#include "metrics/metrics.hpp"
+
+namespace nexus::engine {
+
+class worker;
+
+/// What one server's calls share over all workers.
+struct server_runtime {
+  std::uint32_t slot = 0;
+  std::atomic<std::uint32_t> in_flight{0}; ///< permits taken
+  std::atomic<std::uint32_t> waiting{0};   ///< exchanges that wait, on all workers
+};
+
+/// What the whole process shares: fixed at start unless it is atomic.
+class process {
+ public:
+  process(std::size_t workers, const config::gateway& settings);
+
+  [[nodiscard]] std::size_t worker_count() const noexcept { return workers_.size(); }
+  /// @pre all workers are up
+  [[nodiscard]] worker& at(worker_id id) const noexcept;
+  /// Runs `work` on a worker's thread. @thread any. @pre all workers are up
+  void post(worker_id to, unique_function<void(worker&)> work);
+  /// Runs a copy of `work` on every worker.
+  void post_to_all(const std::function<void(worker&)>& work);
+
+  /// Called by each worker once on its own thread. The last one unblocks wait_until_up().
+  void worker_up(worker& self);
+  void wait_until_up();
+
+  metrics::registry metrics;
+  control* plane = nullptr; ///< set before the workers serve
+  const config::tunable_limits limits;
+  const gateway::host_check hosts;
+  std::atomic<bool> draining{false};
+  std::atomic<std::uint64_t> sessions{0};
+  std::atomic<std::uint64_t> connections{0};
+
+  /// Created when a server is configured; a slot is reused after its server is gone.
+  [[nodiscard]] std::shared_ptr<server_runtime> runtime(std::uint32_t slot);
+
+ private:
+  std::vector<std::atomic<worker*>> workers_;
+  std::atomic<std::size_t> up_{0};
+  std::mutex runtimes_mutex_; // control path only: workers keep what they got
+  std::vector<std::shared_ptr<server_runtime>> runtimes_;
+};
+
+} // namespace nexus::engine

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "catalog/server_catalogue.hpp"
+#include "engine/channel.hpp"
+#include "engine/control.hpp"
+#include "engine/http_pool.hpp"
+#include "engine/http_target.hpp"
+#include "mcp/message.hpp"
+
+namespace nexus::engine {
+
+class event_listener;
+class worker;
+
+/// How a server's link begins.
+struct link_start {
+  std::uint32_t slot = 0;
+  std::uint64_t link = 0;
+  std::shared_ptr<const config::server> settings;
+  /// Skip the probe: an earlier one found a legacy server, or ended the child.
+  bool known_legacy = false;
+};
+
+/// The home end of one connection to a server, from opening it to its loss: negotiates the era,
+/// lists the tools, keeps listening for changes, and carries the calls of all workers when the
+/// transport is a channel. It reports to the control plane and never reconnects by itself.
+class server_link final : private channel_handler, private http_call_handler {
+ public:
+  server_link(worker& home, link_start start);
+  ~server_link() override;
+
+  [[nodiscard]] std::uint64_t generation() const noexcept { return start_.link; }
+  [[nodiscard]] bool up() const noexcept { return up_; }
+  /// Sends a rendered message over the channel. @pre the endpoint is a channel
+  void send(std::string_view message);
+  [[nodiscard]] std::size_t queued_bytes() const noexcept;
+  /// Asks a legacy server with logging for this severity and above.
+  void set_log_level(mcp::log_level level);
+  /// A message from the server that no exchange claims: on the channel, a listening stream, or
+  /// within an answer. @param message its slices live during the call
+  void on_foreign_message(const mcp::message& message);
+  /// The server answered 404 to the session: a new handshake is needed.
+  void lost_session();
+  /// The server cannot be connected to any more.
+  void lost_connection(const std::string& reason);
+
+ private:
+  /// What a control request yielded. Slices live during the callback.
+  struct outcome {
+    const mcp::message* message = nullptr; ///< null when no JSON-RPC answer came
+    unsigned http_status = 0;              ///< 0 over a channel or without any answer
+    const http::response_head* head = nullptr;
+    std::string failure; ///< why there is no message
+    bool timed_out = false;
+  };
+  using answer_handler = unique_function<void(const outcome&)>;
+  class request_state;
+  friend class event_listener;
+
+  void open();
+  void open_sse();
+  void probe(bool retried);
+  void on_probe(const outcome& answer, bool retried);
+  void initialize();
+  void on_initialize(const outcome& answer);
+  void learn(const mcp::message& answer);
+  void list_tools();
+  void request_page(std::string_view cursor);
+  void on_page(const outcome& answer);
+  void finish_list();
+  void listen_for_changes();
+  void down(std::string reason);
+
+  void request(std::string_view method, std::string_view params, milliseconds timeout,
+               answer_handler on_answer);
+  void notify(std::string_view method, std::string_view params = {});
+  /// A whole POST of `message`. `method` is mirrored in a header for modern servers.
+  [[nodiscard]] std::string post_text(std::string_view message, std::string_view method) const;
+  void settle(std::int64_t id, const outcome& answer);
+  void reply(const mcp::message& request);
+
+  void on_channel_open() override;
+  void on_channel_text(std::string_view text) override;
+  void on_channel_closed(const std::string& reason, bool untouched) override;
+  void unreadable(std::string_view text, const error& reason);
+
+  // Acknowledgements of notifications over HTTP.
+  void on_message(http_call& call, std::string_view text) override;
+  void on_end(http_call& call, const http::response_head& head, std::string_view body) override;
+  void on_failure(http_call& call, const error& reason, bool untouched) override;
+
+  worker& home_;
+  const link_start start_;
+  std::shared_ptr<server_endpoint> endpoint_;
+  std::unique_ptr<channel> channel_;
+  std::optional<http_target> target_;
+  std::unique_ptr<http_pool> pool_;
+  std::unordered_map<std::int64_t, std::unique_ptr<request_state>> requests_;
+  std::vector<http_call*> acknowledgements_;
+  std::unique_ptr<catalog::catalogue_builder> listing_;
+  std::size_t pages_ = 0;
+  std::unique_ptr<event_listener> listener_;
+  net::timer handshake_deadline_, relist_;
+  bool lists_tools_ = false;
+  bool tells_changes_ = false;
+  bool up_ = false;
+  bool ended_ = false;
+  bool relist_again_ = false;
+  bool probe_killed_child_ = false;
+  time_point started_;
+};
+
+} // namespace nexus::engine

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/ids.hpp"
+#include "mcp/revision.hpp"
+
+namespace nexus::engine {
+
+/// Which catalogue an address shows: everything, or one server.
+struct view_scope {
+  bool one_server = false;
+  std::uint32_t slot = 0;
+  friend bool operator==(view_scope, view_scope) = default;
+};
+
+/// A legacy client's session, shared by the workers that serve it and the actor that owns its
+/// life. What changes is atomic; everything else is fixed by initialize.
+struct session {
+  std::string id; ///< 34 hexadecimal digits: two name the home worker, the others are random
+  worker_id home; ///< where it was opened; knows every session of its own
+  mcp::revision revision = mcp::newest_legacy;
+  view_scope scope;
+  std::string client_info;  ///< JSON
+  std::string capabilities; ///< JSON
+  bool over_stdio = false;
+
+  std::atomic<mcp::log_level> log_level{mcp::log_level::off}; ///< off: none was asked for
+  std::atomic<std::int64_t> last_used_ns{0};
+  std::atomic<bool> closed{false};
+  /// The worker that holds the session's listening stream, or -1.
+  std::atomic<std::int32_t> stream_worker{-1};
+  /// The fingerprint of the list that this client was told about last.
+  std::atomic<std::uint64_t> seen_fingerprint{0};
+
+  void touch(time_point now) noexcept {
+    last_used_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+};
+using session_ptr = std::shared_ptr<session>;
+
+/// A new session id of `home`. @errors none: the kernel's random source does not fail once booted
+[[nodiscard]] std::string make_session_id(worker_id home);
+/// The worker that an id names; nothing for an id that no worker made.
+[[nodiscard]] bool parse_session_home(std::string_view id, worker_id& home) noexcept;
+
+} // namespace nexus::engine

@@ -1,0 +1,489 @@
+#include "engine/upstream.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "engine/dispatch.hpp"
+#include "engine/server_link.hpp"
+#include "engine/worker.hpp"
+#include "gateway/classify.hpp"
+#include "gateway/render.hpp"
+#include "json/write.hpp"
+#include "mcp/error_table.hpp"
+
+namespace nexus::engine {
+
+using mcp::message_kind;
+using metrics::call_result;
+
+upstream::upstream(worker& owner, std::uint32_t slot, std::shared_ptr<server_runtime> runtime)
+    : owner_(owner), slot_(slot), runtime_(std::move(runtime)),
+      metrics_(owner.metrics().server(slot)) {
+  auto blank = std::make_shared<server_endpoint>();
+  blank->slot = slot;
+  endpoint_ = std::move(blank);
+}
+
+upstream::~upstream() = default;
+
+void upstream::fail_all(const std::string& reason) {
+  fail_waiting(call_result::refused, "is gone", reason);
+  while (auto* const x = owner_.first_exchange_via(*this)) {
+    if (x->call != nullptr) pool_->cancel(*x->call);
+    x->call = nullptr;
+    answer_failure(*x, call_result::transport_error, "is gone", reason);
+  }
+}
+
+void upstream::submit_unresolved(exchange& x) {
+  x.resolve_later = true;
+  submit(x);
+}
+
+void upstream::submit(exchange& x) {
+  x.via = this;
+  x.at = exchange::stage::waiting;
+  x.timeout = endpoint_->settings ? endpoint_->settings->call_timeout
+                                  : milliseconds(limits::call_timeout_default);
+  // What was spent waiting for a catalogue counts.
+  owner_.reactor().arm(x.deadline, x.timeout - (owner_.now() - x.started));
+  switch (endpoint_->state) {
+  case server_state::ready:
+    if (x.resolve_later) return resolve(x);
+    if (waiting_.empty() && take_permit()) {
+      x.has_permit = true;
+      return send(x);
+    }
+    return wait(x);
+  case server_state::idle:
+    if (!wanted_told_) owner_.shared().plane->server_wanted(slot_);
+    wanted_told_ = true;
+    return wait(x);
+  case server_state::connecting:
+    return wait(x);
+  case server_state::down:
+    return answer_failure(x, call_result::refused, "is not available", endpoint_->reason);
+  }
+}
+
+bool upstream::take_permit() noexcept {
+  const auto most = endpoint_->settings ? endpoint_->settings->concurrency
+                                        : limits::server_concurrency_default;
+  if (runtime_->in_flight.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  runtime_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void upstream::give_permit(exchange& x) {
+  if (!x.has_permit) return;
+  x.has_permit = false;
+  runtime_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void upstream::wait(exchange& x) {
+  if (waiting_.size() >= limits::server_queue_max) {
+    owner_.metrics().refusals.add(metrics::refusal::queue);
+    return answer_failure(x, call_result::refused, "is overloaded",
+                          fmt::format("{} calls wait for it already", waiting_.size()));
+  }
+  waiting_.push_back(&x);
+  owner_.metrics().exchanges_parked.up();
+  runtime_->waiting.fetch_add(1, std::memory_order_relaxed);
+}
+
+void upstream::pump() {
+  while (!waiting_.empty() && endpoint_->state == server_state::ready) {
+    auto& x = *waiting_.front();
+    if (!x.resolve_later && !take_permit()) return;
+    waiting_.pop_front();
+    owner_.metrics().exchanges_parked.down();
+    runtime_->waiting.fetch_sub(1, std::memory_order_relaxed);
+    if (x.resolve_later) {
+      resolve(x);
+      continue;
+    }
+    x.has_permit = true;
+    send(x);
+  }
+}
+
+void upstream::resolve(exchange& x) {
+  x.deadline.cancel();
+  x.via = nullptr;
+  x.at = exchange::stage::local;
+  dispatch(owner_, x);
+}
+
+void upstream::send(exchange& x) {
+  x.at = exchange::stage::sent;
+  x.sent_at = owner_.now();
+  x.downstream_id = owner_.next_downstream_id();
+  metrics_.in_flight.up();
+  auto& text = owner_.scratch;
+  text.clear();
+  gateway::append_request(text, x.request,
+                          {x.request.method, x.target_name, x.downstream_id, endpoint_->era});
+  if (endpoint_->channel)
+    send_channel(x);
+  else
+    send_http(x);
+}
+
+void upstream::send_http(exchange& x) {
+  auto& body = owner_.scratch;
+  auto& request = owner_.request_scratch;
+  request = prefix_;
+  json::append_int(request, static_cast<std::int64_t>(body.size()));
+  if (endpoint_->era == mcp::era::modern) {
+    request += "\r\nMcp-Method: ";
+    request += x.request.method;
+    if (!x.target_name.empty()) {
+      request += "\r\nMcp-Name: ";
+      request += gateway::encode_header_value(x.target_name);
+    }
+  }
+  request += "\r\n\r\n";
+  request += body;
+  x.call = &pool_->start(request, x);
+}
+
+void upstream::send_channel(exchange& x) {
+  on_channel_.emplace(x.downstream_id, &x);
+  if (endpoint_->home == owner_.id()) {
+    if (!link_) return; // its end is on the way and fails this call
+    if (link_->queued_bytes() > limits::write_queue_high_bytes) {
+      on_channel_.erase(x.downstream_id);
+      return answer_failure(x, call_result::refused, "does not read its input",
+                            fmt::format("{} bytes wait for it", link_->queued_bytes()));
+    }
+    return link_->send(owner_.scratch);
+  }
+  post_to_home(owner_.scratch, endpoint_->link);
+}
+
+void upstream::post_to_home(std::string message, std::uint64_t link) {
+  owner_.metrics().posts.add();
+  owner_.shared().post(endpoint_->home,
+                       [slot = slot_, link, text = std::move(message)](worker& home) {
+                         auto* const up = home.find_upstream(slot);
+                         if (up == nullptr || up->link() == nullptr) return;
+                         if (up->link()->generation() == link) up->link()->send(text);
+                       });
+}
+
+void upstream::tell_cancelled(const exchange& x) {
+  if (x.at != exchange::stage::sent) return;
+  const bool modern_http = endpoint_->era == mcp::era::modern && !endpoint_->channel;
+  if (modern_http) return; // closing the request's connection says it
+  std::string text;
+  gateway::append_own_notification(
+      text, "notifications/cancelled",
+      fmt::format(R"({{"requestId":{},"reason":"the caller gave the request up"}})",
+                  x.downstream_id));
+  if (!endpoint_->channel) {
+    if (pool_) pool_->send(prefix_ + std::to_string(text.size()) + "\r\n\r\n" + text);
+  } else if (endpoint_->home == owner_.id()) {
+    if (link_) link_->send(text);
+  } else {
+    post_to_home(std::move(text), endpoint_->link);
+  }
+}
+
+void upstream::abandon(exchange& x, give_up why) {
+  const bool was_sent = x.at == exchange::stage::sent;
+  tell_cancelled(x);
+  if (was_sent && x.call != nullptr) pool_->cancel(*x.call);
+  x.call = nullptr;
+  if (why == give_up::deadline) {
+    const auto reason =
+        was_sent ? fmt::format("no answer within {} ms", x.timeout.count())
+                 : fmt::format("it could not be called within {} ms", x.timeout.count());
+    return answer_failure(x, call_result::timeout, "timed out", reason);
+  }
+  if (x.client != nullptr) x.client->send_cancelled(x);
+  conclude(x, call_result::cancelled);
+}
+
+void upstream::conclude(exchange& x, call_result how) {
+  if (x.at == exchange::stage::sent) {
+    metrics_.in_flight.down();
+    metrics_.latency.record(owner_.now() - x.sent_at);
+    on_channel_.erase(x.downstream_id);
+  } else if (const auto found = std::find(waiting_.begin(), waiting_.end(), &x);
+             found != waiting_.end()) {
+    waiting_.erase(found);
+    owner_.metrics().exchanges_parked.down();
+    runtime_->waiting.fetch_sub(1, std::memory_order_relaxed);
+  }
+  metrics_.calls.add(how);
+  owner_.metrics().calls.add(how);
+  owner_.metrics().call_latency.record(owner_.now() - x.started);
+  give_permit(x);
+  x.via = nullptr;
+  owner_.release(x);
+  if (!waiting_.empty()) return pump();
+  if (runtime_->waiting.load(std::memory_order_relaxed) > 0)
+    owner_.shared().post_to_all([slot = slot_](worker& w) {
+      if (auto* const up = w.find_upstream(slot)) up->pump();
+    });
+}
+
+void upstream::answer_response(exchange& x, const mcp::message& response) {
+  using mcp::result_key;
+  gateway::pieces answer;
+  std::string own;
+  call_result how = call_result::ok;
+  if (response.kind == message_kind::response) {
+    const auto type = response.result[result_key::result_type];
+    if (type && type.raw != R"("complete")")
+      return answer_failure(x, call_result::protocol_error, "answered what was not asked for",
+                            fmt::format("its result is of type {}", type.raw.substr(0, 64)));
+    if (response.result[result_key::is_error].raw == "true") how = call_result::tool_error;
+    gateway::render_result(answer, owner_.rebuilt_result, x.id(), response, x.era,
+                           owner_.scanner());
+    owner_.metrics().requests.add(metrics::request_result::ok);
+  } else {
+    how = call_result::protocol_error;
+    const auto code = json::to_int64(response.error[mcp::error_key::code]);
+    // Codes about one hop's envelope mean nothing on the other.
+    if (!code || (*code <= -32020 && *code >= -32099))
+      return answer_failure(x, how, "refused the gateway's request",
+                            response.error.whole.raw.substr(0, 500));
+    gateway::render_error(answer, x.id(), response);
+    owner_.metrics().requests.add(metrics::request_result::failed);
+  }
+  if (x.client != nullptr) x.client->send_answer(x, answer, 200);
+  conclude(x, how);
+}
+
+std::string upstream::failure_data(const exchange& x, std::string_view reason) const {
+  std::string data;
+  json::object_writer out(data);
+  if (endpoint_->settings) out.string("server", endpoint_->settings->name);
+  if (!x.target_name.empty()) out.string("tool", x.target_name);
+  out.string("reason", reason);
+  out.end();
+  return data;
+}
+
+void upstream::answer_failure(exchange& x, call_result how, std::string_view what,
+                              std::string_view reason) {
+  const auto name = endpoint_->settings ? endpoint_->settings->name : std::string("?");
+  log::info("call", "failed",
+            {{"server", name}, {"tool", x.target_name}, {"what", what}, {"reason", reason}});
+  owner_.metrics().requests.add(metrics::request_result::failed);
+  if (x.client != nullptr) {
+    const auto text = gateway::error_response(
+        x.id(), mcp::json_rpc_code(mcp::errc::internal_error),
+        fmt::format("server '{}' {}: {}", name, what, reason), failure_data(x, reason));
+    gateway::pieces answer;
+    answer.add(text);
+    x.client->send_answer(x, answer, 200);
+  }
+  conclude(x, how);
+}
+
+void upstream::forward_notification(exchange& x, const mcp::message& message) {
+  if (x.client == nullptr) return;
+  gateway::pieces text;
+  if (message.method == "notifications/progress") {
+    const auto token = x.request.meta[mcp::meta_key::progress_token];
+    if (!token || !gateway::render_progress(owner_.scratch, message, token.raw)) return;
+    text.add(owner_.scratch);
+    return x.client->send_notification(x, text);
+  }
+  if (message.method != "notifications/message" ||
+      !message.params.whole.is(json::kind::object))
+    return;
+  const auto level = message.params[mcp::param_key::level];
+  const auto known =
+      level.is(json::kind::string) ? mcp::parse_log_level(json::unquote(level)) : std::nullopt;
+  if (!known || *known < x.log_level) return;
+  text.add(R"({"jsonrpc":"2.0","method":"notifications/message","params":)");
+  text.add(message.params.whole.raw);
+  text.add("}");
+  x.client->send_notification(x, text);
+}
+
+void upstream::on_channel_message(std::int64_t id, const mcp::message& message) {
+  const auto found = on_channel_.find(id);
+  if (found == on_channel_.end()) {
+    log::debug("server", "late_message", {{"slot", slot_}, {"id", id}});
+    return;
+  }
+  auto& x = *found->second;
+  if (message.kind == message_kind::notification) return forward_notification(x, message);
+  answer_response(x, message);
+}
+
+bool upstream::offer_log(mcp::log_level level, std::string_view notification) {
+  // A channel does not say to which call a log message belongs; with one call there is no doubt.
+  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1)
+    return false;
+  auto& x = *on_channel_.begin()->second;
+  if (x.client == nullptr || level < x.log_level) return false;
+  gateway::pieces text;
+  text.add(notification);
+  x.client->send_notification(x, text);
+  return true;
+}
+
+void upstream::fail_sole_call(const std::string& why) {
+  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1) return;
+  answer_failure(*on_channel_.begin()->second, call_result::protocol_error,
+                 "answered unreadably", why);
+}
+
+void upstream::on_call_message(exchange& x, std::string_view text) {
+  auto& message = owner_.response;
+  if (auto parsed = mcp::parse_message(text, owner_.scanner(), message); !parsed) {
+    pool_->cancel(*x.call);
+    x.call = nullptr;
+    return answer_failure(x, call_result::protocol_error, "answered unreadably",
+                          parsed.error().message);
+  }
+  if (message.kind == message_kind::notification) {
+    if (message.method == "notifications/progress" || message.method == "notifications/message")
+      return forward_notification(x, message);
+    // List changes may come on any stream of a legacy server.
+    owner_.shared().post(endpoint_->home, [slot = slot_, copy = std::string(text)](
+                                              worker& home) mutable {
+      json::ensure_padding(copy);
+      auto* const up = home.find_upstream(slot);
+      if (up != nullptr && up->link() != nullptr &&
+          mcp::parse_message(copy, home.scanner(), home.response))
+        up->link()->on_foreign_message(home.response);
+    });
+    return;
+  }
+  if (message.kind == message_kind::request) {
+    const auto answer =
+        message.method == "ping"
+            ? gateway::result_response(message.id.raw, "{}")
+            : gateway::error_response(message.id.raw,
+                                      mcp::json_rpc_code(mcp::errc::method_not_found),
+                                      "the gateway did not declare a capability for this method");
+    return pool_->send(prefix_ + std::to_string(answer.size()) + "\r\n\r\n" + answer);
+  }
+  const auto status = http_pool::head_of(*x.call).status;
+  if (message.kind == message_kind::error_response && status >= 400 && lost_session(status, text)) {
+    pool_->detach(*x.call);
+    x.call = nullptr;
+    return send_again(x);
+  }
+  const auto id = json::to_int64(message.id);
+  const bool ours = (id && *id == x.downstream_id) ||
+                    (message.kind == message_kind::error_response && !message.id);
+  if (!ours) {
+    log::warn("server", "answer_without_our_id", {{"slot", slot_}});
+    return;
+  }
+  pool_->detach(*x.call);
+  x.call = nullptr;
+  answer_response(x, message);
+}
+
+bool upstream::lost_session(unsigned status, std::string_view body) const {
+  if (endpoint_->session_id.empty()) return false;
+  if (status == 404) return true;
+  // Several servers answer 400 where the specification wants 404.
+  return status == 400 && to_lower(body).find("session") != std::string::npos;
+}
+
+void upstream::send_again(exchange& x) {
+  owner_.shared().plane->link_down(
+      slot_, endpoint_->link, {"the server does not know the session any more", false, true});
+  if (x.resent)
+    return answer_failure(x, call_result::protocol_error, "loses its sessions",
+                          "the call was refused twice for want of a session");
+  // The server refused the request unread, so sending it once more is safe.
+  x.resent = true;
+  metrics_.in_flight.down();
+  give_permit(x);
+  x.at = exchange::stage::waiting;
+  if (endpoint_->state == server_state::ready) {
+    auto stale = std::make_shared<server_endpoint>(*endpoint_);
+    stale->state = server_state::connecting;
+    endpoint_ = std::move(stale);
+  }
+  wait(x);
+}
+
+void upstream::on_call_end(exchange& x, const http::response_head& head, std::string_view body) {
+  x.call = nullptr;
+  if (head.status >= 400 && lost_session(head.status, body)) return send_again(x);
+  answer_failure(x, call_result::transport_error, "gave no answer",
+                 head.status == 200 ? "its response ended without one"
+                                    : fmt::format("HTTP {} {}", head.status, body.substr(0, 200)));
+}
+
+void upstream::on_call_failure(exchange& x, const error& reason, bool untouched) {
+  x.call = nullptr;
+  if (untouched && x.safe_to_repeat && !x.resent) {
+    x.resent = true;
+    metrics_.in_flight.down();
+    return send(x);
+  }
+  if (reason.code == net::errc::connect_failed)
+    owner_.shared().plane->link_down(slot_, endpoint_->link, {reason.message, false, false});
+  answer_failure(x, call_result::transport_error, "failed", reason.message);
+}
+
+void upstream::install(endpoint_ptr endpoint) {
+  const bool other_link = endpoint->link != endpoint_->link;
+  const bool was_channel = endpoint_->channel;
+  endpoint_ = std::move(endpoint);
+  if (endpoint_->state != server_state::idle) wanted_told_ = false;
+  if (was_channel && (other_link || endpoint_->state == server_state::down))
+    fail_channel_calls(endpoint_->reason.empty() ? "the server was connected anew"
+                                                 : endpoint_->reason);
+  switch (endpoint_->state) {
+  case server_state::down:
+    fail_waiting(call_result::refused, "is not available", endpoint_->reason);
+    return;
+  case server_state::ready:
+    if (!endpoint_->channel) {
+      auto target = make_http_target(*endpoint_->settings, owner_.shared().limits.response_bytes);
+      if (!target) return;
+      prefix_ = post_prefix(*target, *endpoint_);
+      if (!pool_ || !target_ || target_->origin != target->origin)
+        pool_ = std::make_unique<http_pool>(owner_.reactor(), target->pool);
+      target_ = std::move(*target);
+    }
+    return pump();
+  case server_state::idle:
+  case server_state::connecting:
+    if (endpoint_->state == server_state::idle && !waiting_.empty()) {
+      wanted_told_ = true;
+      owner_.shared().plane->server_wanted(slot_);
+    }
+    return;
+  }
+}
+
+void upstream::fail_waiting(call_result how, std::string_view what, std::string_view reason) {
+  const std::string what_copy(what), reason_copy(reason);
+  while (!waiting_.empty()) answer_failure(*waiting_.front(), how, what_copy, reason_copy);
+}
+
+void upstream::fail_channel_calls(const std::string& reason) {
+  const std::string copy(reason);
+  while (!on_channel_.empty())
+    answer_failure(*on_channel_.begin()->second, call_result::transport_error,
+                   "ended during the call", copy);
+}
+
+void upstream::open_link(std::unique_ptr<server_link> link) {
+  close_link(0);
+  link_ = std::move(link);
+}
+
+void upstream::close_link(std::uint64_t generation) {
+  if (link_ && (generation == 0 || link_->generation() == generation))
+    owner_.bury(std::move(link_));
+}
+
+} // namespace nexus::engine

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "engine/control.hpp"
+#include "engine/exchange.hpp"
+#include "engine/http_pool.hpp"
+#include "engine/http_target.hpp"
+#include "engine/process.hpp"
+#include "mcp/message.hpp"
+
+namespace nexus::engine {
+
+class server_link;
+class worker;
+
+/// Why an exchange is given up before its answer.
+enum class give_up : std::uint8_t {
+  cancelled, ///< the client said so, or closed a modern request's stream: nothing is answered
+  deadline,  ///< answered with an error
+};
+
+/// One worker's way to one server: calls wait here for the server, a permit or a place, travel
+/// over this worker's own HTTP connections or the home worker's channel, and end here.
+class upstream {
+ public:
+  upstream(worker& owner, std::uint32_t slot, std::shared_ptr<server_runtime> runtime);
+  ~upstream();
+
+  /// Takes the exchange on; it ends in an answer or an error, within its deadline.
+  void submit(exchange& x);
+  /// Keeps the exchange until the server's catalogue is known, then dispatches it again.
+  void submit_unresolved(exchange& x);
+  /// The server is being removed: its exchanges fail.
+  void fail_all(const std::string& reason);
+  /// Gives an exchange up, tells the server, and releases it.
+  void abandon(exchange& x, give_up why);
+
+  /// The control plane replaced the endpoint.
+  void install(endpoint_ptr endpoint);
+  [[nodiscard]] const server_endpoint& endpoint() const noexcept { return *endpoint_; }
+
+  // ---- The home worker's link
+  void open_link(std::unique_ptr<server_link> link);
+  /// @param generation closes only this one; 0: whichever there is
+  void close_link(std::uint64_t generation);
+  [[nodiscard]] server_link* link() noexcept { return link_.get(); }
+
+  // ---- What a channel carries back
+  void on_channel_message(std::int64_t id, const mcp::message& message);
+  /// @returns whether one exchange took the log message as its own
+  bool offer_log(mcp::log_level level, std::string_view notification);
+  /// Fails the only call in flight; does nothing when there are more or none.
+  void fail_sole_call(const std::string& why);
+
+  // ---- What an exchange's HTTP request yields
+  void on_call_message(exchange& x, std::string_view text);
+  void on_call_end(exchange& x, const http::response_head& head, std::string_view body);
+  void on_call_failure(exchange& x, const error& reason, bool untouched);
+
+  /// A permit became free on another worker.
+  void pump();
+  [[nodiscard]] std::size_t waiting_count() const noexcept { return waiting_.size(); }
+
+ private:
+  [[nodiscard]] bool take_permit() noexcept;
+  void give_permit(exchange& x);
+  void wait(exchange& x);
+  void resolve(exchange& x);
+  void send(exchange& x);
+  void send_http(exchange& x);
+  void send_channel(exchange& x);
+  void post_to_home(std::string message, std::uint64_t link);
+  /// Whether an HTTP answer says that the server forgot the session.
+  [[nodiscard]] bool lost_session(unsigned status, std::string_view body) const;
+  void send_again(exchange& x);
+  void tell_cancelled(const exchange& x);
+  /// Everything that ends: accounts, answers, releases, and lets the next one go.
+  void conclude(exchange& x, metrics::call_result how);
+  void answer_response(exchange& x, const mcp::message& response);
+  void answer_failure(exchange& x, metrics::call_result how, std::string_view what,
+                      std::string_view reason);
+  void forward_notification(exchange& x, const mcp::message& message);
+  void fail_waiting(metrics::call_result how, std::string_view what, std::string_view reason);
+  void fail_channel_calls(const std::string& reason);
+  [[nodiscard]] std::string failure_data(const exchange& x, std::string_view reason) const;
+
+  worker& owner_;
+  const std::uint32_t slot_;
+  std::shared_ptr<server_runtime> runtime_;
+  metrics::server_block& metrics_;
+  endpoint_ptr endpoint_;
+  std::optional<http_target> target_;
+  std::unique_ptr<http_pool> pool_;
+  std::string prefix_; ///< of a POST to the current endpoint
+  std::deque<exchange*> waiting_;
+  std::unordered_map<std::int64_t, exchange*> on_channel_;
+  std::unique_ptr<server_link> link_;
+  bool wanted_told_ = false;
+};
+
+} // namespace nexus::engine

@@ -1,0 +1,270 @@
+#include "engine/worker.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "engine/http_connection.hpp"
+#include "engine/http_pool.hpp"
+#include "engine/server_link.hpp"
+#include "engine/upstream.hpp"
+
+namespace nexus::engine {
+namespace {
+
+/// How often sessions that ended elsewhere are forgotten here.
+constexpr seconds session_sweep_interval{30};
+/// Texts above this size are not kept for the next exchange.
+constexpr std::size_t pooled_text_bytes_max = 64 * 1024;
+
+} // namespace
+
+exchange::exchange() {
+  deadline.set_action([this] {
+    if (via != nullptr) via->abandon(*this, give_up::deadline);
+  });
+}
+
+void exchange::on_message(http_call&, std::string_view body) { via->on_call_message(*this, body); }
+
+void exchange::on_end(http_call&, const http::response_head& head, std::string_view body) {
+  via->on_call_end(*this, head, body);
+}
+
+void exchange::on_failure(http_call&, const error& reason, bool untouched) {
+  via->on_call_failure(*this, reason, untouched);
+}
+
+worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reactor)
+    : shared_(shared), id_(id), reactor_(std::move(reactor)),
+      metrics_(shared.metrics.worker(id.value)),
+      snapshot_(std::make_shared<const catalog::snapshot>(0, catalog::naming::prefixed,
+                                                          std::vector<catalog::server_part>{})) {
+  burial_.set_action([this] {
+    auto dead = std::move(graveyard_);
+    graveyard_.clear();
+    dead.clear();
+  });
+  sweep_.set_action([this] { sweep_sessions(); });
+  tell_.set_action([this] { tell_tools_changed(); });
+  reactor_->arm(sweep_, session_sweep_interval);
+}
+
+worker::~worker() {
+  listener_.reset();
+  // Exchanges point to connections and upstreams; all end together here.
+  for (auto* x = used_; x != nullptr; x = x->next) x->client = nullptr;
+  connections_.clear();
+  upstreams_.clear();
+  graveyard_.clear();
+}
+
+exchange& worker::acquire() {
+  exchange* x = pool_;
+  if (x != nullptr) {
+    pool_ = x->next;
+  } else {
+    exchanges_.push_back(std::make_unique<exchange>());
+    x = exchanges_.back().get();
+  }
+  x->next = used_;
+  x->previous = nullptr;
+  if (used_ != nullptr) used_->previous = x;
+  used_ = x;
+  ++in_use_;
+  metrics_.exchanges_in_flight.up();
+  x->at = exchange::stage::local;
+  x->sequence = ++sequence_;
+  x->started = now();
+  return *x;
+}
+
+void worker::release(exchange& x) {
+  NEXUS_DASSERT(x.at != exchange::stage::idle);
+  (x.previous != nullptr ? x.previous->next : used_) = x.next;
+  if (x.next != nullptr) x.next->previous = x.previous;
+  x.deadline.cancel();
+  x.caller.reset();
+  x.client = nullptr;
+  x.via = nullptr;
+  x.call = nullptr;
+  x.scope = {};
+  x.log_level = mcp::log_level::off;
+  x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
+  x.target_name.clear();
+  if (x.text.capacity() > pooled_text_bytes_max) x.text = {};
+  x.at = exchange::stage::idle;
+  x.previous = nullptr;
+  x.next = pool_;
+  pool_ = &x;
+  --in_use_;
+  metrics_.exchanges_in_flight.down();
+}
+
+void worker::cancel_request(const session& caller, std::string_view id) {
+  for (auto* x = used_; x != nullptr; x = x->next) {
+    if (x->caller.get() != &caller || x->id() != id || x->via == nullptr) continue;
+    return x->via->abandon(*x, give_up::cancelled);
+  }
+}
+
+exchange* worker::first_exchange_via(const upstream& server) noexcept {
+  for (auto* x = used_; x != nullptr; x = x->next)
+    if (x->via == &server) return x;
+  return nullptr;
+}
+
+upstream* worker::find_upstream(std::uint32_t slot) noexcept {
+  return slot < upstreams_.size() ? upstreams_[slot].get() : nullptr;
+}
+
+void worker::install(const endpoint_ptr& endpoint) {
+  if (upstreams_.size() <= endpoint->slot) upstreams_.resize(endpoint->slot + 1);
+  auto& up = upstreams_[endpoint->slot];
+  if (!up) up = std::make_unique<upstream>(*this, endpoint->slot, shared_.runtime(endpoint->slot));
+  up->install(endpoint);
+}
+
+void worker::remove_server(std::uint32_t slot) {
+  auto* const up = find_upstream(slot);
+  if (up == nullptr) return;
+  up->fail_all("the server was removed from the configuration");
+  bury(std::move(upstreams_[slot]));
+}
+
+void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {
+  snapshot_ = std::move(snapshot);
+  if (!streams_.empty() && !tell_.armed()) reactor_->arm(tell_, limits::list_changed_coalesce);
+}
+
+const catalog::tool_view* worker::view(view_scope scope) const noexcept {
+  return scope.one_server ? snapshot_->of_server(scope.slot) : &snapshot_->all();
+}
+
+void worker::add_session(session_ptr opened) {
+  const std::string_view key = opened->id;
+  sessions_.emplace(key, std::move(opened));
+}
+
+session_ptr worker::find_session(std::string_view id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return nullptr;
+  if (!found->second->closed.load(std::memory_order_relaxed)) return found->second;
+  forget_session(id);
+  return nullptr;
+}
+
+void worker::forget_session(std::string_view id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  const auto keep = found->second; // owns the key
+  sessions_.erase(found);
+}
+
+void worker::sweep_sessions() {
+  std::vector<session_ptr> closed;
+  for (const auto& [id, entry] : sessions_)
+    if (entry->closed.load(std::memory_order_relaxed)) closed.push_back(entry);
+  for (const auto& entry : closed) sessions_.erase(entry->id);
+  reactor_->arm(sweep_, session_sweep_interval);
+}
+
+void worker::add_stream(listening_stream& stream) {
+  streams_.push_back(&stream);
+  metrics_.sse_streams.up();
+}
+
+void worker::remove_stream(listening_stream& stream) {
+  if (std::erase(streams_, &stream) > 0) metrics_.sse_streams.down();
+}
+
+void worker::tell_tools_changed() {
+  const auto streams = streams_; // a stream may end while it is told
+  for (auto* const stream : streams)
+    if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end())
+      stream->tools_changed();
+}
+
+void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification) {
+  const auto streams = streams_;
+  for (auto* const stream : streams) {
+    const auto* const owner = stream->owner();
+    if (owner == nullptr || level < owner->log_level.load(std::memory_order_relaxed)) continue;
+    if (stream->scope().one_server && stream->scope().slot != slot) continue;
+    stream->log_message(notification);
+  }
+}
+
+result<net::endpoint> worker::listen(const net::endpoint& at) {
+  auto listening =
+      reactor_->listen(at, [this](net::stream_ptr accepted, const net::endpoint&) {
+        if (shared_.connections.load(std::memory_order_relaxed) >= shared_.limits.connections) {
+          metrics_.refusals.add(metrics::refusal::connections);
+          return; // destroying the stream closes it
+        }
+        adopt_connection(
+            std::make_unique<http_connection>(*this, ++connection_sequence_, std::move(accepted)));
+      });
+  if (!listening) return std::unexpected(listening.error());
+  listener_ = std::move(*listening);
+  return listener_->local();
+}
+
+void worker::stop_listening() { listener_.reset(); }
+
+void worker::adopt_connection(std::unique_ptr<http_connection> connection) {
+  shared_.connections.fetch_add(1, std::memory_order_relaxed);
+  metrics_.client_connections.up();
+  connections_.emplace(connection->id(), std::move(connection));
+}
+
+void worker::drop_connection(http_connection& connection) {
+  const auto found = connections_.find(connection.id());
+  if (found == connections_.end()) return;
+  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  metrics_.client_connections.down();
+  auto dead = std::move(found->second);
+  connections_.erase(found);
+  bury(std::move(dead));
+}
+
+http_connection* worker::find_connection(std::uint64_t id) noexcept {
+  const auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+void worker::drain() {
+  stop_listening();
+  const auto streams = streams_;
+  for (auto* const stream : streams)
+    if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end()) stream->finish();
+  std::vector<http_connection*> all;
+  for (const auto& [id, connection] : connections_) all.push_back(connection.get());
+  for (auto* const connection : all) connection->drain();
+}
+
+void worker::keep_for(std::unique_ptr<http_pool> pool, milliseconds time) {
+  struct keeper {
+    std::unique_ptr<http_pool> pool;
+    net::timer end;
+  };
+  auto kept = std::make_shared<keeper>();
+  kept->pool = std::move(pool);
+  auto* const raw = kept.get();
+  farewells_.push_back(std::move(kept));
+  raw->end.set_action([this, raw] {
+    const auto found = std::find_if(farewells_.begin(), farewells_.end(),
+                                    [&](const auto& k) { return k.get() == raw; });
+    if (found == farewells_.end()) return;
+    graveyard_.push_back(std::move(*found));
+    farewells_.erase(found);
+    schedule_burial();
+  });
+  reactor_->arm(raw->end, time);
+}
+
+void worker::schedule_burial() {
+  if (!burial_.armed()) reactor_->arm(burial_, nanoseconds(0));
+}
+
+} // namespace nexus::engine

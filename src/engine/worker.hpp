@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "catalog/snapshot.hpp"
+#include "engine/control.hpp"
+#include "engine/exchange.hpp"
+#include "engine/process.hpp"
+#include "engine/session.hpp"
+#include "json/scan.hpp"
+#include "metrics/metrics.hpp"
+#include "net/reactor.hpp"
+
+namespace nexus::engine {
+
+class http_connection;
+class http_pool;
+class upstream;
+
+/// Who gets told on a worker when the visible catalogue changes or a server logs: the open
+/// listening streams of clients.
+class listening_stream {
+ public:
+  virtual ~listening_stream() = default;
+  [[nodiscard]] virtual view_scope scope() const noexcept = 0;
+  [[nodiscard]] virtual session* owner() const noexcept = 0;
+  /// The list of tools that this client sees has changed.
+  virtual void tools_changed() = 0;
+  /// A log message of a server, as a JSON-RPC notification.
+  virtual void log_message(std::string_view notification) = 0;
+  /// The process stops: end the stream the way its protocol wants.
+  virtual void finish() = 0;
+};
+
+/// One thread's share of the data path: its reactor, its connections, its exchanges, its pools of
+/// connections to every server, and its own reference to the current snapshot. Nothing in it is
+/// shared, so nothing is locked.
+class worker {
+ public:
+  worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reactor);
+  ~worker();
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+
+  [[nodiscard]] worker_id id() const noexcept { return id_; }
+  [[nodiscard]] net::reactor& reactor() noexcept { return *reactor_; }
+  [[nodiscard]] process& shared() noexcept { return shared_; }
+  [[nodiscard]] json::scanner& scanner() noexcept { return scanner_; }
+  [[nodiscard]] metrics::worker_block& metrics() noexcept { return metrics_; }
+  [[nodiscard]] const catalog::snapshot& snapshot() const noexcept { return *snapshot_; }
+  [[nodiscard]] time_point now() const noexcept { return reactor_->now(); }
+
+  // ---- Exchanges
+  /// A blank exchange; put it back with release().
+  [[nodiscard]] exchange& acquire();
+  void release(exchange& x);
+  /// A request id towards servers, unique in the process and safe in JavaScript.
+  [[nodiscard]] std::int64_t next_downstream_id() noexcept {
+    return static_cast<std::int64_t>(id_.value) << id_sequence_bits | ++id_sequence_;
+  }
+  [[nodiscard]] static worker_id worker_of(std::int64_t downstream_id) noexcept {
+    return {static_cast<std::uint32_t>(downstream_id >> id_sequence_bits)};
+  }
+  /// Every exchange of a session with that request id is cancelled, here.
+  void cancel_request(const session& caller, std::string_view id);
+  [[nodiscard]] exchange* first_exchange_via(const upstream& server) noexcept;
+  [[nodiscard]] std::size_t exchanges_in_use() const noexcept { return in_use_; }
+
+  // ---- Servers
+  [[nodiscard]] upstream* find_upstream(std::uint32_t slot) noexcept;
+  /// The control plane replaced a server's endpoint.
+  void install(const endpoint_ptr& endpoint);
+  void remove_server(std::uint32_t slot);
+  void install(std::shared_ptr<const catalog::snapshot> snapshot);
+  /// What an address shows; null when its server is not configured any more.
+  [[nodiscard]] const catalog::tool_view* view(view_scope scope) const noexcept;
+
+  // ---- Sessions
+  void add_session(session_ptr opened);
+  /// This worker's own knowledge; null when unknown or closed.
+  [[nodiscard]] session_ptr find_session(std::string_view id);
+  void forget_session(std::string_view id);
+
+  // ---- Listening streams and connections
+  void add_stream(listening_stream& stream);
+  void remove_stream(listening_stream& stream);
+  /// Tells streams whose visible list differs from what they were told. Coalesced.
+  void tell_tools_changed();
+  /// A log message of a server, not tied to a request: to legacy sessions that asked for logs.
+  void tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification);
+
+  /// Starts accepting clients. @returns the bound address
+  [[nodiscard]] result<net::endpoint> listen(const net::endpoint& at);
+  void stop_listening();
+  void adopt_connection(std::unique_ptr<http_connection> connection);
+  void drop_connection(http_connection& connection);
+  [[nodiscard]] http_connection* find_connection(std::uint64_t id) noexcept;
+  /// Stops accepting and ends idle connections and streams; calls in flight go on.
+  void drain();
+  [[nodiscard]] bool idle() const noexcept { return in_use_ == 0; }
+
+  /// Frees `garbage` after the current callback: objects end themselves within their own code.
+  template <class T>
+  void bury(std::unique_ptr<T> garbage) {
+    graveyard_.push_back(std::shared_ptr<void>(std::move(garbage)));
+    if (graveyard_.size() == 1) schedule_burial();
+  }
+
+  /// Keeps a pool alive until its last words are sent.
+  void keep_for(std::unique_ptr<http_pool> pool, milliseconds time);
+
+  std::string scratch;         ///< for rendering
+  std::string request_scratch; ///< for whole HTTP requests
+  std::string rebuilt_result; ///< for gateway::render_result
+  mcp::message response;      ///< the message from a server that is being handled
+
+ private:
+  static constexpr unsigned id_sequence_bits = 44;
+  void schedule_burial();
+  void sweep_sessions();
+
+  process& shared_;
+  const worker_id id_;
+  std::unique_ptr<net::reactor> reactor_;
+  metrics::worker_block& metrics_;
+  json::scanner scanner_;
+  std::shared_ptr<const catalog::snapshot> snapshot_;
+  std::int64_t id_sequence_ = 0;
+
+  exchange* used_ = nullptr; // doubly linked
+  exchange* pool_ = nullptr; // singly linked
+  std::vector<std::unique_ptr<exchange>> exchanges_;
+  std::size_t in_use_ = 0;
+  std::uint64_t sequence_ = 0;
+
+  std::vector<std::unique_ptr<upstream>> upstreams_; // by slot
+  std::unordered_map<std::string_view, session_ptr> sessions_;
+  std::vector<listening_stream*> streams_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<http_connection>> connections_;
+  std::uint64_t connection_sequence_ = 0;
+  std::unique_ptr<net::listener> listener_;
+  std::vector<std::shared_ptr<void>> graveyard_, farewells_;
+  net::timer burial_, sweep_, tell_;
+};
+
+} // namespace nexus::engine
