@@ -50,8 +50,8 @@ json describe(std::time_t instant, const std::string& zone) {
   enter_zone(zone);
   std::tm local{};
   ::localtime_r(&instant, &local);
-  std::string offset = format(local, "%z"); // +0530
-  offset.insert(3, ":");
+  const std::string digits = format(local, "%z"); // +0530
+  const std::string offset = digits.substr(0, 3) + ":" + digits.substr(3);
   return {{"timezone", zone},
           {"time", format(local, "%Y-%m-%dT%H:%M:%S") + offset},
           {"utc_offset", offset},
