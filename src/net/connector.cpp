@@ -53,7 +53,7 @@ class connector final : public io_object {
 };
 
 void connector::start() {
-  until_ = reactor_->now() + options_.timeout;
+  until_ = reactor_->read_clock() + options_.timeout;
   reactor_->arm(deadline_, options_.timeout);
   addresses_ = resolver::known(options_.to);
   if (addresses_.empty())

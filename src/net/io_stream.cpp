@@ -228,7 +228,7 @@ void io_stream::all_sent() {
     return;
   if (!reads_socket_ || end_reached())
     return finish_lingering();
-  linger_until_ = reactor_->now() + limits::linger_timeout;
+  linger_until_ = reactor_->read_clock() + limits::linger_timeout;
   arm_stall(limits::linger_timeout);
 }
 
@@ -242,9 +242,10 @@ void io_stream::arm_stall(nanoseconds delay) {
     stall_has_action_ = true;
     stall_.set_action([this] { on_stall(); });
   }
+  const time_point now = reactor_->read_clock();
   if (lingering_)
-    delay = std::min(delay, nanoseconds(linger_until_ - reactor_->now()));
-  reactor_->arm(stall_, delay);
+    delay = std::min(delay, nanoseconds(linger_until_ - now));
+  reactor_->timers().arm(stall_, now, delay);
 }
 
 void io_stream::on_stall() {
@@ -274,7 +275,7 @@ void io_stream::release_after_flush() noexcept {
   handler_ = nullptr;
   lingering_ = true;
   paused_ = false;
-  linger_until_ = reactor_->now() + linger_stalls_max * reactor_->write_stall_timeout();
+  linger_until_ = reactor_->read_clock() + linger_stalls_max * reactor_->write_stall_timeout();
   if (stall_.armed())
     arm_stall(reactor_->write_stall_timeout());
   shutdown_write();

@@ -16,7 +16,7 @@ class io_stream : public stream, public io_object {
   [[nodiscard]] std::string& out() final { return out_; }
   void flush() final;
   [[nodiscard]] std::size_t queued_bytes() const noexcept final {
-    return sending_.size() - sent_ + out_.size();
+    return dead_ ? 0 : sending_.size() - sent_ + out_.size();
   }
   void pause_reading() final { paused_ = true; }
   void resume_reading() final;

@@ -35,9 +35,9 @@ class listener {
 };
 
 struct tls_client_options {
-  bool verify = true;        ///< chain and host name
-  std::string server_name;   ///< SNI and host name to verify
-  std::string ca_file;       ///< PEM; the system's store when empty
+  bool verify = true;                     ///< chain and host name
+  std::string server_name;                ///< SNI and host name to verify
+  std::string ca_file;                    ///< PEM; the system's store when empty
   std::string certificate_file, key_file; ///< client certificate, optional
 };
 
@@ -55,8 +55,8 @@ class pending_connect {
 
 /// Counters of one reactor, read by the metrics scrape from any thread.
 struct reactor_counters {
-  std::uint64_t turns = 0;       ///< loop iterations that found work
-  std::uint64_t waits = 0;       ///< sleeps
+  std::uint64_t turns = 0; ///< loop iterations that found work
+  std::uint64_t waits = 0; ///< sleeps
   std::uint64_t system_calls = 0;
   std::uint64_t completions = 0; ///< I/O events handled
   std::uint64_t posted = 0;      ///< functions posted by other threads

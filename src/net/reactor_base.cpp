@@ -132,6 +132,10 @@ reactor_counters reactor_base::counters() const noexcept {
           completions_.get(), posts_run_.get(), streams_.get()};
 }
 
+time_point reactor_base::read_clock() noexcept {
+  return now_ = std::chrono::steady_clock::now();
+}
+
 void reactor_base::schedule_flush(io_stream& s) {
   s.hold();
   flushing_.push_back(&s);
@@ -169,7 +173,7 @@ std::size_t reactor_base::turn(nanoseconds max) {
     sleep_.exchange(sleep_state::awake);
     waits_.add();
   }
-  now_ = std::chrono::steady_clock::now();
+  read_clock();
   std::size_t events = dispatch();
   completions_.add(events);
   events += run_deferred_objects();

@@ -135,6 +135,8 @@ class reactor_base : public reactor {
   [[nodiscard]] virtual connect_attempt* start_attempt(unique_fd fd, const socket_address& to,
                                                        connect_attempt::handler on_done) = 0;
   [[nodiscard]] resolver& names() noexcept { return resolver_; }
+  /// The time as it is, for periods that begin between turns.
+  time_point read_clock() noexcept;
   /// Calls send_queued() of `s` when the turn sends.
   void schedule_flush(io_stream& s);
   /// Calls run_deferred() of `object` later in this turn, or in the next one.

@@ -42,14 +42,19 @@ inline std::unique_ptr<reactor> make_reactor(reactor_kind kind) {
 
 /// Turns the reactor until `done`. @returns whether that came before the time ran out
 inline bool run_until(reactor& r, const std::function<bool()>& done,
-                      milliseconds longest = seconds(20)) {
+                      milliseconds longest = seconds(20), nanoseconds step = milliseconds(50)) {
   const auto end = std::chrono::steady_clock::now() + longest;
   while (!done()) {
     if (std::chrono::steady_clock::now() > end)
       return false;
-    r.wait(milliseconds(50));
+    r.wait(step);
   }
   return true;
+}
+
+/// As run_until(), for conditions that the reactor is not woken for.
+inline bool turn_until(reactor& r, const std::function<bool()>& done) {
+  return run_until(r, done, seconds(20), std::chrono::microseconds(300));
 }
 
 inline void run_for(reactor& r, milliseconds time) {
