@@ -78,6 +78,8 @@ inline constexpr std::size_t stream_buffer_keep_bytes = 64 * 1024;
 inline constexpr std::size_t name_lookup_threads_max = 4;
 /// Names of one reactor that wait for such a thread.
 inline constexpr std::size_t name_lookups_waiting_max = 1'024;
+/// Workers per process; a session id names its worker in one byte.
+inline constexpr std::size_t workers_max = 128;
 /// Legacy sessions per process.
 inline constexpr std::size_t sessions_max = 65'536;
 
@@ -147,8 +149,6 @@ inline constexpr std::size_t tunable_count_max = 1'000'000;
 inline constexpr std::size_t tunable_bytes_max = std::size_t{1024} * 1024 * 1024;
 /// Highest value of a tunable time.
 inline constexpr seconds tunable_time_max{24 * 3600};
-/// Threads that a configuration may ask for.
-inline constexpr std::size_t workers_max = 1'024;
 
 static_assert(write_queue_low_bytes < write_queue_high_bytes);
 static_assert(http_target_bytes_max < http_header_bytes_max);
