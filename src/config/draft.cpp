@@ -111,10 +111,8 @@ void draft_reader::read(const member& entry) {
   }
 }
 
-void draft_reader::read_rest(server_field field, const member& entry) {
+bool draft_reader::read_time_of(server_field field, const node& value, std::string_view key) {
   constexpr milliseconds ms{1}, s{1000};
-  const node& value = entry.value;
-  const std::string_view key = entry.key;
   switch (field) {
   case server_field::timeout:
     read_timeout(draft_.call_timeout, value, key, bare_unit(value));
@@ -135,6 +133,18 @@ void draft_reader::read_rest(server_field field, const member& entry) {
   case server_field::handshake_s:
     read_timeout(draft_.handshake_timeout, value, key, s);
     break;
+  default:
+    return false;
+  }
+  return true;
+}
+
+void draft_reader::read_rest(server_field field, const member& entry) {
+  const node& value = entry.value;
+  const std::string_view key = entry.key;
+  if (read_time_of(field, value, key))
+    return;
+  switch (field) {
   case server_field::concurrency:
     draft_.concurrency = read_count(value, key, 1, nexus::limits::calls_in_flight_max, findings_);
     break;

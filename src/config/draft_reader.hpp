@@ -24,6 +24,8 @@ class draft_reader {
  private:
   void check_name();
   void read(const member& entry);
+  /// Whether the key is one of the times.
+  bool read_time_of(server_field field, const node& value, std::string_view key);
   void read_rest(server_field field, const member& entry);
   void dropped(std::string_view key);
   /// Codex takes strings as they stand; ours and the others hold references.

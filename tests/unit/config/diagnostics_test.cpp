@@ -215,7 +215,7 @@ TEST_CASE("diagnostics: the gateway's own keys are checked", "[config][diagnosti
        "f.json:1:74: error: \"allowedOrigins\" \"https://a/b\": an origin has no path "
        "(https://app.example.org)\n"},
       {"workers", R"({"mcpServers": {}, "workers": 5000})",
-       "f.json:1:31: error: \"workers\" is 5000; expected 0 to 1024\n"},
+       "f.json:1:31: error: \"workers\" is 5000; expected 0 to 128\n"},
       {"a client's settings keep their other keys to themselves",
        R"({"context_servers": {}, "vim_mode": true, "log": {"client": "warn"}, "workers": "x"})",
        "f.json:1:51: warning: unknown key \"client\" in \"log\" (it has no effect)\n"

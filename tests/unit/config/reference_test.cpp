@@ -231,6 +231,17 @@ TEST_CASE("reference: limits have the same defaults and bounds everywhere", "[co
   }
 }
 
+TEST_CASE("reference: bounds of other numbers agree", "[config][reference]") {
+  const node root = schema();
+  CHECK(at(root, {"properties", "workers", "maximum"}).number == nexus::limits::workers_max);
+  CHECK(at(root, {"$defs", "server", "properties", "concurrency", "maximum"}).number ==
+        nexus::limits::calls_in_flight_max);
+  const auto rows = table_rows(read_file(tree() / "docs" / "configuration.md"));
+  CHECK(rows.at("workers").contains("0 to " + std::to_string(nexus::limits::workers_max)));
+  CHECK(rows.at("concurrency")
+            .contains("1 to " + std::to_string(nexus::limits::calls_in_flight_max)));
+}
+
 TEST_CASE("reference: the schema accepts the sample and refuses mistakes", "[config][reference]") {
   const node root = schema();
   const validator check(root);
