@@ -246,15 +246,14 @@ void set_log_level(worker& on, exchange& x) {
 }
 
 void notification(worker& on, exchange& x) {
-  if (x.request.method == "notifications/cancelled" && x.caller) {
-    const auto id = x.request.params[param_key::request_id];
-    if (id && on.shared().worker_count() == 1) {
-      on.cancel_request(*x.caller, id.raw);
-    } else if (id) {
+  const auto id = x.request.params[param_key::request_id];
+  if (x.request.method == "notifications/cancelled" && id) {
+    on.cancel_request(x.caller.get(), x.client, id.raw);
+    // A session's requests may be under way on any worker.
+    if (x.caller && on.shared().worker_count() > 1)
       on.shared().post_to_all([caller = x.caller, raw = std::string(id.raw)](worker& w) {
-        w.cancel_request(*caller, raw);
+        w.cancel_request(caller.get(), nullptr, raw);
       });
-    }
   }
   on.release(x);
 }

@@ -43,6 +43,27 @@ void process::wait_until_up() {
   for (auto up = up_.load(); up < workers_.size(); up = up_.load()) up_.wait(up);
 }
 
+std::vector<metrics::server_sample> process::server_samples() {
+  std::vector<metrics::server_sample> samples;
+  const std::lock_guard lock(runtimes_mutex_);
+  for (const auto& runtime : runtimes_) {
+    if (!runtime) continue;
+    const std::lock_guard own(runtime->mutex);
+    if (!runtime->endpoint || !runtime->endpoint->settings) continue;
+    const auto& endpoint = *runtime->endpoint;
+    metrics::server_sample sample;
+    sample.name = endpoint.settings->name;
+    sample.ready = endpoint.state == server_state::ready;
+    sample.permits_in_use = runtime->in_flight.load();
+    sample.permits_max = endpoint.settings->concurrency;
+    sample.queued = runtime->waiting.load();
+    sample.tools = runtime->tools.load();
+    sample.restarts = endpoint.restarts;
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
 std::shared_ptr<server_runtime> process::runtime(std::uint32_t slot) {
   const std::lock_guard lock(runtimes_mutex_);
   if (runtimes_.size() <= slot) runtimes_.resize(slot + 1);

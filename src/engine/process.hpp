@@ -25,6 +25,9 @@ struct server_runtime {
   std::uint32_t slot = 0;
   std::atomic<std::uint32_t> in_flight{0}; ///< permits taken
   std::atomic<std::uint32_t> waiting{0};   ///< exchanges that wait, on all workers
+  std::mutex mutex;                        ///< of `endpoint`, which only the metrics read
+  endpoint_ptr endpoint;                   ///< the newest one; null once the server is removed
+  std::atomic<std::uint32_t> tools{0};
 };
 
 /// What the whole process shares: fixed at start unless it is atomic.
@@ -51,7 +54,10 @@ class process {
   std::atomic<bool> draining{false};
   std::atomic<std::uint64_t> sessions{0};
   std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> catalogue_tools{0}, catalogue_generation{0};
 
+  /// Each server's permits and state, for the metrics. @thread any
+  [[nodiscard]] std::vector<metrics::server_sample> server_samples();
   /// Created when a server is configured; a slot is reused after its server is gone.
   [[nodiscard]] std::shared_ptr<server_runtime> runtime(std::uint32_t slot);
 

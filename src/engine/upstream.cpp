@@ -476,9 +476,9 @@ void upstream::fail_channel_calls(const std::string& reason) {
                    "ended during the call", copy);
 }
 
-void upstream::open_link(std::unique_ptr<server_link> link) {
+void upstream::connect(link_start start) {
   close_link(0);
-  link_ = std::move(link);
+  link_ = std::make_unique<server_link>(owner_, std::move(start));
 }
 
 void upstream::close_link(std::uint64_t generation) {

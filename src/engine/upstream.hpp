@@ -18,6 +18,7 @@ namespace nexus::engine {
 
 class server_link;
 class worker;
+struct link_start;
 
 /// Why an exchange is given up before its answer.
 enum class give_up : std::uint8_t {
@@ -46,7 +47,7 @@ class upstream {
   [[nodiscard]] const server_endpoint& endpoint() const noexcept { return *endpoint_; }
 
   // ---- The home worker's link
-  void open_link(std::unique_ptr<server_link> link);
+  void connect(link_start start);
   /// @param generation closes only this one; 0: whichever there is
   void close_link(std::uint64_t generation);
   [[nodiscard]] server_link* link() noexcept { return link_.get(); }

@@ -101,9 +101,11 @@ void worker::release(exchange& x) {
   metrics_.exchanges_in_flight.down();
 }
 
-void worker::cancel_request(const session& caller, std::string_view id) {
+void worker::cancel_request(const session* caller, const client_adapter* client,
+                            std::string_view id) {
   for (auto* x = used_; x != nullptr; x = x->next) {
-    if (x->caller.get() != &caller || x->id() != id || x->via == nullptr) continue;
+    const bool theirs = caller != nullptr ? x->caller.get() == caller : x->client == client;
+    if (!theirs || x->id() != id || x->via == nullptr) continue;
     return x->via->abandon(*x, give_up::cancelled);
   }
 }
@@ -130,6 +132,16 @@ void worker::remove_server(std::uint32_t slot) {
   if (up == nullptr) return;
   up->fail_all("the server was removed from the configuration");
   bury(std::move(upstreams_[slot]));
+}
+
+void worker::set_log_level(mcp::log_level least) {
+  for (const auto& up : upstreams_)
+    if (up && up->link() != nullptr) up->link()->set_log_level(least);
+}
+
+void worker::close_links() {
+  for (const auto& up : upstreams_)
+    if (up) up->close_link(0);
 }
 
 void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {

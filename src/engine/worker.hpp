@@ -67,8 +67,9 @@ class worker {
   [[nodiscard]] static worker_id worker_of(std::int64_t downstream_id) noexcept {
     return {static_cast<std::uint32_t>(downstream_id >> id_sequence_bits)};
   }
-  /// Every exchange of a session with that request id is cancelled, here.
-  void cancel_request(const session& caller, std::string_view id);
+  /// The exchange of a session, or of an adapter that serves one client, with that request id is
+  /// cancelled if it is under way here.
+  void cancel_request(const session* caller, const client_adapter* client, std::string_view id);
   [[nodiscard]] exchange* first_exchange_via(const upstream& server) noexcept;
   [[nodiscard]] std::size_t exchanges_in_use() const noexcept { return in_use_; }
 
@@ -77,6 +78,10 @@ class worker {
   /// The control plane replaced a server's endpoint.
   void install(const endpoint_ptr& endpoint);
   void remove_server(std::uint32_t slot);
+  /// Least severity that any session wants, for the servers whose links are here.
+  void set_log_level(mcp::log_level least);
+  /// Ends every link of this worker: children are stopped, sessions are ended.
+  void close_links();
   void install(std::shared_ptr<const catalog::snapshot> snapshot);
   /// What an address shows; null when its server is not configured any more.
   [[nodiscard]] const catalog::tool_view* view(view_scope scope) const noexcept;

@@ -1,0 +1,135 @@
+#include "actors/lifecycle.hpp"
+
+#include <algorithm>
+
+#include "actors/server.hpp"
+#include "actors/session.hpp"
+#include "base/log.hpp"
+#include "engine/server_link.hpp"
+#include "engine/upstream.hpp"
+#include "engine/worker.hpp"
+
+namespace nexus::actors {
+
+void server_directory::set(std::uint32_t slot, server_actor actor) {
+  const std::lock_guard lock(mutex_);
+  actors_[slot] = std::move(actor);
+}
+
+void server_directory::erase(std::uint32_t slot) {
+  const std::lock_guard lock(mutex_);
+  actors_.erase(slot);
+}
+
+server_actor server_directory::find(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = actors_.find(slot);
+  return found == actors_.end() ? server_actor{} : found->second;
+}
+
+std::vector<server_actor> server_directory::all() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<server_actor> out;
+  for (const auto& [slot, actor] : actors_) out.push_back(actor);
+  return out;
+}
+
+void server_directory::clear() {
+  const std::lock_guard lock(mutex_);
+  actors_.clear();
+}
+
+namespace {
+
+using self_pointer = lifecycle_actor::stateful_pointer<lifecycle_state>;
+
+lifecycle_state::running start_server(self_pointer self, const config::server& settings) {
+  auto& s = self->state;
+  lifecycle_state::running started;
+  started.slot = s.next_slot++;
+  started.settings = std::make_shared<const config::server>(settings);
+  s.process->metrics.define_server(started.slot, settings.name);
+  // Every worker knows the server before anything can be routed to it.
+  auto endpoint = std::make_shared<engine::server_endpoint>();
+  endpoint->slot = started.slot;
+  endpoint->settings = started.settings;
+  s.process->post_to_all(
+      [endpoint = engine::endpoint_ptr(endpoint)](engine::worker& w) { w.install(endpoint); });
+  return started;
+}
+
+void on_apply(self_pointer self, const config::gateway& settings) {
+  auto& s = self->state;
+  server_order order;
+  order.names = settings.names == config::naming::bare ? catalog::naming::bare
+                                                       : catalog::naming::prefixed;
+  std::map<std::string, lifecycle_state::running> now;
+  std::vector<server_actor> retired;
+  std::vector<lifecycle_state::running*> fresh;
+  for (const auto& server : settings.servers) {
+    const auto known = s.servers.find(server.name);
+    const bool same = known != s.servers.end() && *known->second.settings == server;
+    auto& entry = now[server.name];
+    std::uint32_t stands_in = 0;
+    if (same) {
+      entry = std::move(known->second);
+      stands_in = entry.slot;
+    } else {
+      entry = start_server(self, server);
+      stands_in = known == s.servers.end() ? entry.slot : known->second.slot;
+      fresh.push_back(&entry);
+    }
+    order.servers.push_back({entry.slot, server.name, stands_in});
+    if (same) s.servers.erase(known);
+  }
+  for (auto& [name, gone] : s.servers) {
+    retired.push_back(gone.actor);
+    log::info("lifecycle", now.contains(name) ? "server_replaced" : "server_removed",
+              {{"server", name}});
+  }
+  s.servers = std::move(now);
+  self->send(s.registry, std::move(order));
+  for (auto* const entry : fresh) {
+    entry->actor = self->spawn(server_behavior, server_setup{s.process, s.registry, self,
+                                                             entry->slot, entry->settings});
+    s.directory->set(entry->slot, entry->actor);
+  }
+  for (const auto& actor : retired) self->send(actor, retire_server{});
+}
+
+void on_log_level(self_pointer self) {
+  auto& s = self->state;
+  auto least = mcp::log_level::off;
+  for (const auto& [id, open] : s.sessions)
+    least = std::min(least, open.session->log_level.load());
+  s.process->post_to_all([least](engine::worker& w) { w.set_log_level(least); });
+}
+
+} // namespace
+
+lifecycle_actor::behavior_type lifecycle_behavior(
+    self_pointer self, engine::process* process, const registry_actor& registry,
+    const std::shared_ptr<server_directory>& directory) {
+  self->state.process = process;
+  self->state.registry = registry;
+  self->state.directory = directory;
+  return {
+      [self](const apply_settings& wanted) { on_apply(self, *wanted.settings); },
+      [self](const session_opened& event) {
+        auto& s = self->state;
+        auto actor = self->spawn(session_behavior, s.process, event.session,
+                                 lifecycle_actor(self));
+        s.sessions[event.session->id] = {event.session, std::move(actor)};
+      },
+      [self](const session_ended& event) {
+        auto& sessions = self->state.sessions;
+        const auto found = sessions.find(event.id);
+        if (found == sessions.end()) return;
+        self->send(found->second.actor, end_session{});
+        sessions.erase(found);
+      },
+      [self](const log_level_changed&) { on_log_level(self); },
+  };
+}
+
+} // namespace nexus::actors

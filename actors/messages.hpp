@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <caf/all.hpp>
+
+#include "catalog/snapshot.hpp"
+#include "config/config.hpp"
+#include "engine/control.hpp"
+#include "engine/session.hpp"
+
+/// The vocabulary of the actors, on one page. Every message is local: payloads are shared,
+/// immutable values. Requests are imperatives, events are past tense.
+namespace nexus::actors {
+
+// ---- To a server actor -------------------------------------------------------------------------
+/// A call waits for a lazy server.
+struct want_server {};
+struct link_came_up {
+  engine::endpoint_ptr endpoint;
+  std::shared_ptr<const catalog::server_catalogue> catalogue;
+};
+struct link_relisted {
+  std::uint64_t link = 0;
+  std::shared_ptr<const catalog::server_catalogue> catalogue;
+};
+struct link_went_down {
+  std::uint64_t link = 0;
+  engine::link_failure failure;
+};
+/// Its own reminder that the back-off is over.
+struct reconnect {
+  std::uint64_t link = 0;
+};
+/// The configuration does not name it any more: finish calls, then go.
+struct retire_server {};
+/// Its own reminder to look whether calls are still under way.
+struct check_retired {
+  std::uint32_t checks = 0;
+};
+
+// ---- To the registry ---------------------------------------------------------------------------
+struct server_order {
+  struct entry {
+    std::uint32_t slot = 0;
+    std::string name;
+    /// The slot whose catalogue stands in until this one is listed; its own slot: none.
+    std::uint32_t stands_in = 0;
+  };
+  std::vector<entry> servers;
+  catalog::naming names = catalog::naming::prefixed;
+};
+/// A server's state or catalogue changed. What is null is as it was.
+struct server_changed {
+  engine::endpoint_ptr endpoint;
+  std::shared_ptr<const catalog::server_catalogue> catalogue;
+  std::uint32_t slot = 0; ///< when there is no endpoint
+};
+/// Its own reminder: what changed in one burst is published once.
+struct publish_snapshot {};
+
+// ---- To a session actor ------------------------------------------------------------------------
+/// Its own reminder to look for idleness.
+struct check_session {};
+/// The client ended it.
+struct end_session {};
+
+// ---- To the lifecycle actor --------------------------------------------------------------------
+struct apply_settings {
+  std::shared_ptr<const config::gateway> settings;
+};
+struct session_opened {
+  engine::session_ptr session;
+};
+struct session_ended {
+  std::string id;
+};
+struct log_level_changed {};
+
+} // namespace nexus::actors
+
+#define NEXUS_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nexus::actors::type)
+NEXUS_LOCAL_MESSAGE(want_server)
+NEXUS_LOCAL_MESSAGE(link_came_up)
+NEXUS_LOCAL_MESSAGE(link_relisted)
+NEXUS_LOCAL_MESSAGE(link_went_down)
+NEXUS_LOCAL_MESSAGE(reconnect)
+NEXUS_LOCAL_MESSAGE(retire_server)
+NEXUS_LOCAL_MESSAGE(check_retired)
+NEXUS_LOCAL_MESSAGE(server_order)
+NEXUS_LOCAL_MESSAGE(server_changed)
+NEXUS_LOCAL_MESSAGE(publish_snapshot)
+NEXUS_LOCAL_MESSAGE(check_session)
+NEXUS_LOCAL_MESSAGE(end_session)
+NEXUS_LOCAL_MESSAGE(apply_settings)
+NEXUS_LOCAL_MESSAGE(session_opened)
+NEXUS_LOCAL_MESSAGE(session_ended)
+NEXUS_LOCAL_MESSAGE(log_level_changed)
+#undef NEXUS_LOCAL_MESSAGE
+
+namespace nexus::actors {
+
+using server_actor = caf::typed_actor<caf::reacts_to<want_server>, caf::reacts_to<link_came_up>,
+                                      caf::reacts_to<link_relisted>,
+                                      caf::reacts_to<link_went_down>, caf::reacts_to<reconnect>,
+                                      caf::reacts_to<retire_server>,
+                                      caf::reacts_to<check_retired>>;
+using registry_actor =
+    caf::typed_actor<caf::reacts_to<server_order>, caf::reacts_to<server_changed>,
+                     caf::reacts_to<publish_snapshot>>;
+using session_actor = caf::typed_actor<caf::reacts_to<check_session>, caf::reacts_to<end_session>>;
+using lifecycle_actor =
+    caf::typed_actor<caf::reacts_to<apply_settings>, caf::reacts_to<session_opened>,
+                     caf::reacts_to<session_ended>, caf::reacts_to<log_level_changed>>;
+
+} // namespace nexus::actors

@@ -1,0 +1,101 @@
+#include "actors/registry.hpp"
+
+#include "engine/upstream.hpp"
+#include "engine/worker.hpp"
+
+namespace nexus::actors {
+namespace {
+
+using self_pointer = registry_actor::stateful_pointer<registry_state>;
+
+void schedule(self_pointer self) {
+  if (self->state.publishing) return;
+  self->state.publishing = true;
+  self->send(self, publish_snapshot{});
+}
+
+void on_order(self_pointer self, const server_order& order) {
+  auto& s = self->state;
+  std::map<std::uint32_t, registry_state::part> kept;
+  for (const auto& entry : order.servers) {
+    auto& part = kept[entry.slot];
+    if (const auto known = s.parts.find(entry.slot); known != s.parts.end()) {
+      part = known->second;
+    } else if (const auto old = s.parts.find(entry.stands_in); old != s.parts.end()) {
+      // A changed server is replaced: its tools stay listed until the new one has told its own.
+      part.catalogue = old->second.catalogue;
+    }
+  }
+  s.parts = std::move(kept);
+  s.order = order;
+  schedule(self);
+}
+
+void on_changed(self_pointer self, const server_changed& event) {
+  auto& s = self->state;
+  const auto found = s.parts.find(event.slot);
+  if (found == s.parts.end()) return; // removed meanwhile
+  auto& part = found->second;
+  bool visible = false;
+  if (event.catalogue) {
+    visible = !part.catalogue || !part.catalogue->same_as(*event.catalogue);
+    part.catalogue = event.catalogue;
+  }
+  const auto runtime = s.process->runtime(event.slot);
+  if (part.catalogue)
+    runtime->tools.store(static_cast<std::uint32_t>(part.catalogue->tools().size()));
+  if (event.endpoint) {
+    {
+      const std::lock_guard lock(runtime->mutex);
+      runtime->endpoint = event.endpoint;
+    }
+    part.endpoint = event.endpoint;
+    const bool available = event.endpoint->state != engine::server_state::down;
+    // While a dead server is being connected again its tools stay marked.
+    const bool reconnecting = event.endpoint->state == engine::server_state::connecting;
+    if (!reconnecting && available != part.available) {
+      part.available = available;
+      visible = visible || part.catalogue != nullptr;
+    }
+    s.unpublished.push_back(event.endpoint);
+    if (!visible || !available) {
+      // Nothing in the snapshot depends on it, or calls should fail without delay.
+      for (const auto& endpoint : s.unpublished)
+        s.process->post_to_all([endpoint](engine::worker& w) { w.install(endpoint); });
+      s.unpublished.clear();
+    }
+  }
+  if (visible) schedule(self);
+}
+
+void on_publish(self_pointer self) {
+  auto& s = self->state;
+  s.publishing = false;
+  std::vector<catalog::server_part> parts;
+  for (const auto& entry : s.order.servers) {
+    const auto& part = s.parts[entry.slot];
+    parts.push_back({entry.slot, entry.name, part.catalogue, part.available});
+  }
+  auto snapshot =
+      std::make_shared<const catalog::snapshot>(++s.generation, s.order.names, std::move(parts));
+  s.process->catalogue_tools = snapshot->all().size();
+  s.process->catalogue_generation = s.generation;
+  s.process->post_to_all([snapshot, endpoints = std::move(s.unpublished)](engine::worker& w) {
+    w.install(snapshot);
+    for (const auto& endpoint : endpoints) w.install(endpoint);
+  });
+  s.unpublished.clear();
+}
+
+} // namespace
+
+registry_actor::behavior_type registry_behavior(self_pointer self, engine::process* process) {
+  self->state.process = process;
+  return {
+      [self](const server_order& order) { on_order(self, order); },
+      [self](const server_changed& event) { on_changed(self, event); },
+      [self](const publish_snapshot&) { on_publish(self); },
+  };
+}
+
+} // namespace nexus::actors

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+
+#include "actors/messages.hpp"
+#include "engine/process.hpp"
+
+namespace nexus::actors {
+
+/// Owns the merged catalogue. Receives server_order from lifecycle and server_changed from servers;
+/// posts snapshots and endpoints to every worker, a server's snapshot always before the endpoint
+/// that makes its calls run. Bounded by one reminder: bursts become one snapshot.
+struct registry_state {
+  static constexpr const char* name = "registry";
+  struct part {
+    std::shared_ptr<const catalog::server_catalogue> catalogue;
+    engine::endpoint_ptr endpoint;
+    bool available = true;
+  };
+  engine::process* process = nullptr;
+  server_order order;
+  std::map<std::uint32_t, part> parts;
+  std::vector<engine::endpoint_ptr> unpublished; ///< wait for the snapshot that they need
+  std::uint64_t generation = 0;
+  bool publishing = false;
+};
+
+registry_actor::behavior_type registry_behavior(
+    registry_actor::stateful_pointer<registry_state> self, engine::process* process);
+
+} // namespace nexus::actors

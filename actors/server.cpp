@@ -1,0 +1,165 @@
+#include "actors/server.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "engine/server_link.hpp"
+#include "engine/upstream.hpp"
+#include "engine/worker.hpp"
+
+namespace nexus::actors {
+namespace {
+
+using self_pointer = server_actor::stateful_pointer<server_state>;
+
+/// How often a retired server looks whether its calls have ended.
+constexpr milliseconds retire_check_interval{50};
+
+void tell_registry(self_pointer self, engine::server_state at, std::string reason) {
+  auto& s = self->state;
+  s.at = at;
+  auto endpoint = std::make_shared<engine::server_endpoint>();
+  endpoint->slot = s.slot;
+  endpoint->link = s.link;
+  endpoint->state = at;
+  endpoint->reason = std::move(reason);
+  endpoint->settings = s.settings;
+  endpoint->restarts = s.restarts;
+  self->send(s.registry, server_changed{std::move(endpoint), nullptr, s.slot});
+}
+
+worker_id home_of(const server_state& s) {
+  return {static_cast<std::uint32_t>(s.slot % s.process->worker_count())};
+}
+
+void close_link(server_state& s) {
+  s.process->post(home_of(s), [slot = s.slot](engine::worker& home) {
+    if (auto* const up = home.find_upstream(slot)) up->close_link(0);
+  });
+}
+
+void connect(self_pointer self) {
+  auto& s = self->state;
+  if (s.retired) return;
+  ++s.link;
+  tell_registry(self, engine::server_state::connecting, {});
+  engine::link_start start{s.slot, s.link, s.settings, s.known_legacy};
+  s.process->post(home_of(s), [start = std::move(start)](engine::worker& home) mutable {
+    if (auto* const up = home.find_upstream(start.slot)) up->connect(std::move(start));
+  });
+}
+
+/// The wait before the next attempt: doubles, and is long at once after too many.
+milliseconds next_delay(server_state& s, time_point now) {
+  std::erase_if(s.recent_restarts,
+                [&](time_point at) { return now - at > limits::restart_window; });
+  if (s.up_since != time_point{} && now - s.up_since > limits::restart_window)
+    s.delay = limits::restart_delay_min;
+  s.up_since = {};
+  const auto delay = s.recent_restarts.size() >= limits::restarts_in_window_max
+                         ? milliseconds(limits::restart_delay_max)
+                         : s.delay;
+  s.delay = std::min<milliseconds>(s.delay * 2, limits::restart_delay_max);
+  s.recent_restarts.push_back(now);
+  return delay;
+}
+
+void on_link_down(self_pointer self, const link_went_down& event) {
+  auto& s = self->state;
+  if (event.link != s.link || s.at == engine::server_state::down || s.retired) return;
+  close_link(s);
+  if (event.failure.retry_as_legacy && !s.known_legacy) {
+    s.known_legacy = true;
+    return connect(self);
+  }
+  const auto now = std::chrono::steady_clock::now();
+  ++s.restarts;
+  if (event.failure.session_lost && s.recent_restarts.size() < limits::restarts_in_window_max) {
+    s.recent_restarts.push_back(now);
+    log::info("server", "session_lost", {{"server", s.settings->name}});
+    return connect(self);
+  }
+  const auto delay = next_delay(s, now);
+  log::warn("server", "down",
+            {{"server", s.settings->name},
+             {"reason", event.failure.reason},
+             {"retry_in_ms", delay.count()}});
+  tell_registry(self, engine::server_state::down, event.failure.reason);
+  self->delayed_send(self, delay, reconnect{s.link});
+}
+
+void on_reconnect(self_pointer self, const reconnect& due) {
+  auto& s = self->state;
+  if (due.link != s.link || s.at != engine::server_state::down || s.retired) return;
+  // A lazy server waits for the next call again.
+  if (s.settings->lazy) return tell_registry(self, engine::server_state::idle, {});
+  connect(self);
+}
+
+void on_link_up(self_pointer self, const link_came_up& event) {
+  auto& s = self->state;
+  if (event.endpoint->link != s.link || s.retired) return;
+  s.at = engine::server_state::ready;
+  s.up_since = std::chrono::steady_clock::now();
+  auto endpoint = std::make_shared<engine::server_endpoint>(*event.endpoint);
+  endpoint->restarts = s.restarts;
+  self->send(s.registry, server_changed{std::move(endpoint), event.catalogue, s.slot});
+  self->send(s.lifecycle, log_level_changed{});
+}
+
+void on_relisted(self_pointer self, const link_relisted& event) {
+  auto& s = self->state;
+  if (event.link != s.link || s.at != engine::server_state::ready || s.retired) return;
+  self->send(s.registry, server_changed{nullptr, event.catalogue, s.slot});
+}
+
+void on_check_retired(self_pointer self, std::uint32_t checks) {
+  auto& s = self->state;
+  const auto runtime = s.process->runtime(s.slot);
+  const bool busy = runtime->in_flight.load() > 0 || runtime->waiting.load() > 0;
+  const auto waited = retire_check_interval * checks;
+  if (busy && waited < s.process->limits.drain_timeout) {
+    self->delayed_send(self, retire_check_interval, check_retired{checks + 1});
+    return;
+  }
+  s.process->metrics.retire_server(s.slot);
+  {
+    const std::lock_guard lock(runtime->mutex);
+    runtime->endpoint = nullptr;
+  }
+  s.process->post_to_all([slot = s.slot](engine::worker& w) { w.remove_server(slot); });
+  self->quit();
+}
+
+} // namespace
+
+server_actor::behavior_type server_behavior(self_pointer self, const server_setup& setup) {
+  auto& s = self->state;
+  s.process = setup.process;
+  s.registry = setup.registry;
+  s.lifecycle = setup.lifecycle;
+  s.slot = setup.slot;
+  s.settings = setup.settings;
+  if (!s.settings->unusable_reason.empty())
+    tell_registry(self, engine::server_state::down, s.settings->unusable_reason);
+  else if (s.settings->lazy)
+    tell_registry(self, engine::server_state::idle, {});
+  else
+    connect(self);
+  return {
+      [self](const want_server&) {
+        if (self->state.at == engine::server_state::idle) connect(self);
+      },
+      [self](const link_came_up& event) { on_link_up(self, event); },
+      [self](const link_relisted& event) { on_relisted(self, event); },
+      [self](const link_went_down& event) { on_link_down(self, event); },
+      [self](const reconnect& due) { on_reconnect(self, due); },
+      [self](const retire_server&) {
+        self->state.retired = true;
+        on_check_retired(self, 0);
+      },
+      [self](const check_retired& due) { on_check_retired(self, due.checks); },
+  };
+}
+
+} // namespace nexus::actors

@@ -1,0 +1,58 @@
+#include "actors/session.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "engine/http_connection.hpp"
+#include "engine/upstream.hpp"
+#include "engine/worker.hpp"
+
+namespace nexus::actors {
+namespace {
+
+using self_pointer = session_actor::stateful_pointer<session_state>;
+
+void finish(self_pointer self) {
+  auto& s = self->state;
+  self->send(s.lifecycle, session_ended{s.session->id});
+  self->quit();
+}
+
+void on_check(self_pointer self) {
+  auto& s = self->state;
+  if (s.session->closed.load()) return finish(self);
+  const auto idle_max = s.process->limits.session_idle_timeout;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto idle = now - nanoseconds(s.session->last_used_ns.load());
+  const bool listening = s.session->stream_worker.load() >= 0;
+  if (listening || idle < idle_max) {
+    const auto rest = listening ? nanoseconds(idle_max) : nanoseconds(idle_max) - idle;
+    self->delayed_send(self, std::max<nanoseconds>(rest, milliseconds(10)), check_session{});
+    return;
+  }
+  if (!s.session->closed.exchange(true)) {
+    s.process->sessions.fetch_sub(1);
+    s.process->post(s.session->home,
+                    [id = s.session->id](engine::worker& home) { home.forget_session(id); });
+    log::debug("session", "expired",
+               {{"idle_ms", std::chrono::duration_cast<milliseconds>(idle).count()}});
+  }
+  finish(self);
+}
+
+} // namespace
+
+session_actor::behavior_type session_behavior(self_pointer self, engine::process* process,
+                                              const engine::session_ptr& session,
+                                              const lifecycle_actor& lifecycle) {
+  self->state.process = process;
+  self->state.session = session;
+  self->state.lifecycle = lifecycle;
+  self->delayed_send(self, nanoseconds(process->limits.session_idle_timeout), check_session{});
+  return {
+      [self](const check_session&) { on_check(self); },
+      [self](const end_session&) { finish(self); },
+  };
+}
+
+} // namespace nexus::actors

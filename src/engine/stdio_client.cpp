@@ -1,0 +1,177 @@
+#include "engine/stdio_client.hpp"
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "engine/dispatch.hpp"
+#include "engine/upstream.hpp"
+#include "gateway/classify.hpp"
+#include "gateway/render.hpp"
+#include "mcp/error_table.hpp"
+
+namespace nexus::engine {
+
+stdio_client::stdio_client(worker& owner, int read_fd, int write_fd,
+                           std::function<void()> on_finished)
+    : worker_(owner), stream_(owner.reactor().adopt(read_fd, write_fd)),
+      lines_(owner.shared().limits.body_bytes), on_finished_(std::move(on_finished)) {
+  stream_->set_handler(*this);
+  worker_.add_stream(*this);
+}
+
+stdio_client::~stdio_client() { worker_.remove_stream(*this); }
+
+void stdio_client::on_data(std::string_view bytes) {
+  if (!lines_.feed(bytes, [this](std::string& line) { serve_line(line); })) {
+    log::error("client", "line_too_long",
+               {{"limit_bytes", worker_.shared().limits.body_bytes}});
+    on_end();
+  }
+  // A client that writes but does not read is held back.
+  if (stream_ && stream_->queued_bytes() > limits::write_queue_high_bytes)
+    stream_->pause_reading();
+}
+
+void stdio_client::on_drained() { stream_->resume_reading(); }
+
+void stdio_client::on_end() {
+  ended_ = true;
+  stream_->pause_reading();
+  if (under_way_ == 0 && on_finished_) std::exchange(on_finished_, nullptr)();
+}
+
+void stdio_client::on_error(const error&) {
+  ended_ = true;
+  if (on_finished_) std::exchange(on_finished_, nullptr)();
+}
+
+void stdio_client::serve_line(std::string& line) {
+  if (ended_ || line.find_first_not_of(" \t") == std::string::npos) return;
+  auto& x = worker_.acquire();
+  x.client = this;
+  x.text.swap(line);
+  json::ensure_padding(x.text);
+  ++under_way_;
+  serve_message(x);
+}
+
+void stdio_client::serve_message(exchange& x) {
+  if (mcp::is_batch(x.text)) {
+    x.request.clear();
+    return refuse(x, mcp::errc::invalid_request, "batches are not served");
+  }
+  if (auto parsed = mcp::parse_message(x.text, worker_.scanner(), x.request); !parsed)
+    return refuse(x, static_cast<mcp::errc>(parsed.error().code.value()), parsed.error().message);
+  const auto kind = gateway::classify(x.request, {});
+  if (!kind) return refuse(x, kind.error().code, kind.error().message, kind.error().data);
+  x.era = kind->era;
+  const bool is_request = x.request.kind == mcp::message_kind::request;
+  if (x.era == mcp::era::modern) {
+    x.revision = kind->revision;
+    if (const auto level = x.request.meta[mcp::meta_key::log_level])
+      x.log_level = mcp::parse_log_level(json::unquote(level)).value_or(mcp::log_level::off);
+  } else {
+    x.caller = session_;
+    x.revision = session_ ? session_->revision : mcp::newest_legacy;
+    const bool early = x.request.method == "initialize" || x.request.method == "ping";
+    if (is_request && !session_ && !early)
+      return refuse(x, mcp::errc::invalid_request, "send initialize first");
+    if (session_) {
+      const auto level = session_->log_level.load(std::memory_order_relaxed);
+      x.log_level = level == mcp::log_level::off ? mcp::log_level::debug : level;
+    }
+  }
+  if (is_request && under_way_ > limits::calls_per_connection_max) {
+    worker_.metrics().refusals.add(metrics::refusal::calls);
+    return refuse(x, mcp::errc::internal_error, "too many requests are in flight; wait for answers");
+  }
+  if (is_request) return dispatch(worker_, x);
+  if (x.request.method == "notifications/cancelled")
+    std::erase(subscriptions_, x.request.params[mcp::param_key::request_id].raw);
+  if (x.request.kind == mcp::message_kind::notification)
+    dispatch(worker_, x);
+  else
+    worker_.release(x);
+  one_less();
+}
+
+void stdio_client::refuse(exchange& x, mcp::errc code, std::string_view message,
+                          std::string_view data) {
+  worker_.metrics().requests.add(metrics::request_result::invalid);
+  write_line(gateway::error_response(x.id(), mcp::json_rpc_code(code), message, data));
+  worker_.release(x);
+  one_less();
+}
+
+void stdio_client::write_line(std::string_view text) {
+  auto& out = stream_->out();
+  const auto begin = out.size();
+  out += text;
+  for (auto at = begin; at < out.size(); ++at)
+    if (out[at] == '\n' || out[at] == '\r') out[at] = ' ';
+  out += '\n';
+  stream_->flush();
+}
+
+void stdio_client::one_less() {
+  --under_way_;
+  if (ended_ && under_way_ == 0 && on_finished_) std::exchange(on_finished_, nullptr)();
+}
+
+void stdio_client::send_answer(exchange& x, const gateway::pieces& message, unsigned) {
+  if (x.opened_session) {
+    if (session_ && !session_->closed.exchange(true)) {
+      worker_.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
+      worker_.shared().plane->session_closed(session_);
+    }
+    session_ = x.caller;
+    // Its life is this process's: it never idles out.
+    session_->stream_worker.store(static_cast<std::int32_t>(worker_.id().value));
+    told_fingerprint_ = session_->seen_fingerprint.load(std::memory_order_relaxed);
+  }
+  if (x.request.method == "tools/list") told_fingerprint_ = worker_.snapshot().all().fingerprint();
+  write_line(message.to_string());
+  one_less();
+}
+
+void stdio_client::send_notification(exchange&, const gateway::pieces& message) {
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  write_line(message.to_string());
+}
+
+void stdio_client::send_cancelled(exchange&) { one_less(); }
+
+void stdio_client::listen(exchange& x) {
+  const std::string id(x.id());
+  const bool tools =
+      x.request.params[mcp::param_key::notifications].raw.find("toolsListChanged") !=
+      std::string_view::npos;
+  write_line(fmt::format(
+      R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{)"
+      R"("notifications":{},"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}}})",
+      tools ? R"({"toolsListChanged":true})" : "{}", id));
+  if (tools) subscriptions_.push_back(id);
+  told_fingerprint_ = worker_.snapshot().all().fingerprint();
+  worker_.release(x);
+  one_less();
+}
+
+void stdio_client::tools_changed() {
+  const auto fingerprint = worker_.snapshot().all().fingerprint();
+  if (fingerprint == told_fingerprint_) return;
+  told_fingerprint_ = fingerprint;
+  if (session_) write_line(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})");
+  for (const auto& id : subscriptions_)
+    write_line(fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/tools/list_changed",)"
+                           R"("params":{{"_meta":{{"io.modelcontextprotocol/)"
+                           R"(subscriptionId":{}}}}}}})",
+                           id));
+}
+
+void stdio_client::log_message(std::string_view notification) {
+  if (stream_->queued_bytes() <= limits::write_queue_high_bytes) write_line(notification);
+}
+
+void stdio_client::finish() {}
+
+} // namespace nexus::engine

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/exchange.hpp"
+#include "engine/stdio_channel.hpp"
+#include "engine/worker.hpp"
+#include "net/stream.hpp"
+
+namespace nexus::engine {
+
+/// The one client of `nexus stdio`: newline-delimited JSON over two descriptors, many exchanges at
+/// a time.
+class stdio_client final : private net::stream_handler,
+                           private client_adapter,
+                           private listening_stream {
+ public:
+  /// @param on_finished called once the client has gone and its last answer is written
+  stdio_client(worker& owner, int read_fd, int write_fd, std::function<void()> on_finished);
+  ~stdio_client() override;
+
+ private:
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_error(const error& reason) override;
+  void on_drained() override;
+  void serve_line(std::string& line);
+  void serve_message(exchange& x);
+  void refuse(exchange& x, mcp::errc code, std::string_view message, std::string_view data = {});
+  void write_line(std::string_view text);
+  void one_less();
+
+  void send_notification(exchange& x, const gateway::pieces& message) override;
+  void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
+  void listen(exchange& x) override;
+  void send_cancelled(exchange& x) override;
+
+  [[nodiscard]] view_scope scope() const noexcept override { return {}; }
+  [[nodiscard]] session* owner() const noexcept override { return session_.get(); }
+  void tools_changed() override;
+  void log_message(std::string_view notification) override;
+  void finish() override;
+
+  worker& worker_;
+  net::stream_ptr stream_;
+  line_splitter lines_;
+  std::function<void()> on_finished_;
+  session_ptr session_;
+  std::vector<std::string> subscriptions_; ///< ids of modern listens that want tool changes, JSON
+  std::uint64_t told_fingerprint_ = 0;
+  std::size_t under_way_ = 0;
+  bool ended_ = false;
+};
+
+} // namespace nexus::engine
