@@ -128,6 +128,15 @@ NEXUS_IN_CHILD int child_main(void* argument) {
 
 #undef NEXUS_IN_CHILD
 
+#if defined(__SANITIZE_THREAD__)
+// ThreadSanitizer's clone() takes every clone for a fork and marks, in the memory that child and
+// parent share here, that it is in the child. glibc's function has a second name.
+extern "C" int plain_clone(int (*run)(void*), void* stack, int flags, void* argument,
+                           ...) __asm__("__clone");
+#else
+constexpr auto& plain_clone = ::clone;
+#endif
+
 /// Runs `child_main` with every signal blocked, so that no handler of ours runs in the child.
 /// @returns the process id, or -1 with errno
 int clone_blocked(child_start& start) {
@@ -139,8 +148,8 @@ int clone_blocked(child_start& start) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   // The stack grows downwards on every machine that glibc's clone supports but PA-RISC.
-  const int pid = ::clone(child_main, memory->bytes.data() + memory->bytes.size(),
-                          CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+  const int pid = plain_clone(child_main, memory->bytes.data() + memory->bytes.size(),
+                              CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
   const int reason = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = reason;

@@ -25,12 +25,17 @@ struct exit_status {
 
 /// A running child in a process group of its own, with PR_SET_PDEATHSIG, all descriptors but its
 /// three closed, default signal handling and an empty signal mask.
+/// The kernel's death signal is tied to the thread that spawned, not to the process: spawn on
+/// threads that live as long as the process.
+/// @lifetime ends before its reactor's
 class child_process {
  public:
   using exit_handler = unique_function<void(exit_status)>;
 
   /// Starts a child. exec errors (missing binary, EACCES, ENOEXEC, missing cwd) are reported here.
-  /// `on_exit` runs on the reactor's thread once the child is reaped.
+  /// `on_exit` runs on the reactor's thread once the child is reaped, and may destroy the child.
+  /// What it wrote before may still be on its way in io(); a descendant that has left the group
+  /// may even keep that open.
   /// @errors spawn_failed: names the command, the errno text and a remedy
   [[nodiscard]] static result<std::unique_ptr<child_process>> spawn(reactor& on,
                                                                     const spawn_options& options,

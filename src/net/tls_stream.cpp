@@ -40,11 +40,10 @@ class tls_connect final : public pending_connect {
   /// Calls the handler, which may destroy this object.
   void done(std::optional<error> failure) {
     auto handler = std::move(on_done_);
-    stream_ptr connected = std::move(stream_);
+    result<stream_ptr> outcome = std::move(stream_);
     if (failure)
-      handler(std::unexpected(std::move(*failure)));
-    else
-      handler(std::move(connected));
+      outcome = std::unexpected(std::move(*failure));
+    handler(std::move(outcome));
   }
 
  private:
