@@ -240,6 +240,7 @@ void reactor_base::bury() noexcept {
 }
 
 void reactor_base::stop_objects() noexcept {
+  resolver_.close();
   std::vector<unique_function<void()>> posted;
   {
     const std::lock_guard lock(posted_mutex_);

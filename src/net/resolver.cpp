@@ -81,7 +81,7 @@ resolver::resolver(reactor_base& owner) : state_(std::make_shared<shared_state>(
   state_->owner = &owner;
 }
 
-resolver::~resolver() {
+void resolver::close() noexcept {
   const std::lock_guard lock(state_->mutex);
   state_->owner = nullptr;
   state_->questions.clear();

@@ -27,8 +27,9 @@ class resolver {
   explicit resolver(reactor_base& owner);
   resolver(const resolver&) = delete;
   resolver& operator=(const resolver&) = delete;
-  /// Answers that come later are dropped.
-  ~resolver();
+  ~resolver() { close(); }
+  /// Answers that come later are dropped: `owner` may end.
+  void close() noexcept;
 
   /// `on_done` runs on the reactor's thread unless the returned pointer is gone by then.
   /// @errors resolve_failed: unknown name, or too many questions

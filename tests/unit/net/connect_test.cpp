@@ -164,7 +164,6 @@ TEST_CASE("a reactor ends while a name is looked up", "[net][connect]") {
   std::vector<std::unique_ptr<pending_connect>> pending;
   for (int i = 0; i < 10; ++i)
     pending.push_back(r->connect({{"nexus.invalid", 80}, seconds(10), {}}, seen.handler()));
-  r->poll();
   r.reset();
   CHECK(seen.calls == 0);
 }
