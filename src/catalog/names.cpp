@@ -17,7 +17,8 @@ bool portable_character(char c) noexcept {
 
 std::string sanitised(std::string_view text) {
   std::string out(text);
-  std::replace_if(out.begin(), out.end(), [](char c) { return !portable_character(c); }, '_');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return !portable_character(c); }, '_');
   return out;
 }
 
@@ -54,7 +55,8 @@ std::string prefixed_name(std::string_view server, std::string_view tool) {
   std::string name(server);
   name += "__";
   name += tool;
-  if (is_portable_name(name)) return name;
+  if (is_portable_name(name))
+    return name;
   return with_fingerprint(sanitised(name), server, tool);
 }
 
@@ -63,7 +65,8 @@ std::string aliased_name(std::string_view server, std::string_view tool) {
 }
 
 std::string bare_name(std::string_view server, std::string_view tool) {
-  if (is_portable_name(tool)) return std::string(tool);
+  if (is_portable_name(tool))
+    return std::string(tool);
   return with_fingerprint(sanitised(tool), server, tool);
 }
 

@@ -34,12 +34,16 @@ class tool_visitor final : public json::visitor {
 
   void on_member(unsigned depth, const json::member& found) override {
     if (depth == 0) {
-      if (found.key == "name") name = found.value;
-      if (found.key == "_meta") meta = found.value;
+      if (found.key == "name")
+        name = found.value;
+      if (found.key == "_meta")
+        meta = found.value;
       return;
     }
-    if (inside_ == container::schema && found.key == "type") schema_type = found.value;
-    if (inside_ == container::annotations && found.key == "readOnlyHint") read_only = found.value;
+    if (inside_ == container::schema && found.key == "type")
+      schema_type = found.value;
+    if (inside_ == container::annotations && found.key == "readOnlyHint")
+      read_only = found.value;
     if (inside_ == container::annotations && found.key == "idempotentHint")
       idempotent = found.value;
   }
@@ -80,7 +84,8 @@ catalogue_builder::catalogue_builder(std::vector<std::string> include,
 
 bool catalogue_builder::wanted(std::string_view name) const {
   const auto matches = [&](const std::string& pattern) { return glob_match(pattern, name); };
-  if (!include_.empty() && std::none_of(include_.begin(), include_.end(), matches)) return false;
+  if (!include_.empty() && std::none_of(include_.begin(), include_.end(), matches))
+    return false;
   return std::none_of(exclude_.begin(), exclude_.end(), matches);
 }
 
@@ -94,8 +99,8 @@ result<> catalogue_builder::add_page(json::slice tools, json::scanner& scanner) 
     return std::unexpected(walked.error());
   for (const auto& element : collector.elements) {
     if (full()) {
-      building_->problems_.push_back(
-          fmt::format("lists more than {} tools; the rest is left out", limits::tools_per_server_max));
+      building_->problems_.push_back(fmt::format("lists more than {} tools; the rest is left out",
+                                                 limits::tools_per_server_max));
       break;
     }
     add_tool(element, scanner);
@@ -107,23 +112,27 @@ void catalogue_builder::add_tool(json::slice definition, json::scanner& scanner)
   auto& c = *building_;
   const auto refuse = [&](std::string why) { c.problems_.push_back(std::move(why)); };
   tool_visitor found;
-  if (!definition.is(json::kind::object)) return refuse("an entry of tools is no object");
+  if (!definition.is(json::kind::object))
+    return refuse("an entry of tools is no object");
   if (auto walked = scanner.scan_object(definition.raw, found); !walked)
     return refuse("a tool definition is unusable: " + walked.error().message);
-  if (!found.name.is(json::kind::string)) return refuse("a tool has no name");
+  if (!found.name.is(json::kind::string))
+    return refuse("a tool has no name");
   tool t;
   t.name = json::unquote(found.name);
   if (t.name.empty() || t.name.size() > limits::name_bytes_max)
     return refuse(fmt::format("a tool name has {} bytes; 1 to {} are served", t.name.size(),
                               limits::name_bytes_max));
-  if (!wanted(t.name)) return;
+  if (!wanted(t.name))
+    return;
   if (!names_.insert(t.name).second)
     return refuse(fmt::format("tool '{}' is listed twice", t.name));
   if (!found.has_schema)
     t.problem = "inputSchema is missing or no object";
   else if (found.schema_type.raw != "\"object\"")
     t.problem = "inputSchema is not of type \"object\"";
-  if (!t.problem.empty()) c.problems_.push_back(fmt::format("tool '{}': {}", t.name, t.problem));
+  if (!t.problem.empty())
+    c.problems_.push_back(fmt::format("tool '{}': {}", t.name, t.problem));
   t.read_only = found.read_only.raw == "true" || found.idempotent.raw == "true";
   t.name_offset = offset_in(definition.raw, found.name.raw);
   t.name_bytes = static_cast<std::uint32_t>(found.name.raw.size());
@@ -131,7 +140,8 @@ void catalogue_builder::add_tool(json::slice definition, json::scanner& scanner)
     t.meta_offset = offset_in(definition.raw, found.meta.raw) + 1;
     t.meta_empty = found.meta.raw.find('"') == std::string_view::npos;
   }
-  if (!c.text_.empty()) c.text_ += ',';
+  if (!c.text_.empty())
+    c.text_ += ',';
   t.definition_offset = static_cast<std::uint32_t>(c.text_.size());
   t.definition_bytes = static_cast<std::uint32_t>(definition.raw.size());
   c.text_ += definition.raw;
@@ -140,7 +150,8 @@ void catalogue_builder::add_tool(json::slice definition, json::scanner& scanner)
 
 std::shared_ptr<const server_catalogue> catalogue_builder::finish() {
   auto& c = *building_;
-  for (std::uint32_t i = 0; i < c.tools_.size(); ++i) c.by_name_.emplace(c.tools_[i].name, i);
+  for (std::uint32_t i = 0; i < c.tools_.size(); ++i)
+    c.by_name_.emplace(c.tools_[i].name, i);
   return std::move(building_);
 }
 

@@ -16,9 +16,10 @@ namespace nexus::catalog {
 
 /// One tool. Offsets point into the catalogue's text.
 struct tool {
-  std::string name; ///< the server's own name, unescaped
+  std::string name;                                          ///< the server's own name, unescaped
   std::uint32_t definition_offset = 0, definition_bytes = 0; ///< the whole JSON object
-  std::uint32_t name_offset = 0, name_bytes = 0; ///< the value of "name", relative to the definition
+  std::uint32_t name_offset = 0,
+                name_bytes = 0;  ///< the value of "name", relative to the definition
   std::uint32_t meta_offset = 0; ///< just after the '{' of "_meta", relative; 0 when there is none
   bool meta_empty = false;       ///< "_meta" has no member
   bool read_only = false;        ///< annotations.readOnlyHint or idempotentHint: safe to send twice

@@ -29,12 +29,13 @@ void append_definition(std::string& out, const server_part& part, const tool& t,
   }
   if (!part.available) {
     if (t.meta_offset != 0)
-      edits.push_back({t.meta_offset, 0,
-                       std::string(unavailable_mark) + (t.meta_empty ? "" : ",")});
+      edits.push_back(
+          {t.meta_offset, 0, std::string(unavailable_mark) + (t.meta_empty ? "" : ",")});
     else
       edits.push_back({1, 0, "\"_meta\":{" + std::string(unavailable_mark) + "},"});
   }
-  if (edits.size() == 2 && edits[1].offset < edits[0].offset) std::swap(edits[0], edits[1]);
+  if (edits.size() == 2 && edits[1].offset < edits[0].offset)
+    std::swap(edits[0], edits[1]);
   std::size_t at = 0;
   for (const auto& e : edits) {
     out += definition.substr(at, e.offset - at);
@@ -55,12 +56,14 @@ void tool_view::add(std::string public_name, const server_part& part, const tool
 }
 
 void tool_view::finish() {
-  for (std::uint32_t i = 0; i < names_.size(); ++i) by_name_.emplace(names_[i], i);
+  for (std::uint32_t i = 0; i < names_.size(); ++i)
+    by_name_.emplace(names_[i], i);
   fingerprint_ = std::hash<std::string_view>{}(text_);
 }
 
 std::string_view tool_view::page(std::size_t first, std::size_t last) const noexcept {
-  if (first >= last) return {};
+  if (first >= last)
+    return {};
   const std::size_t begin = first == 0 ? 0 : ends_[first - 1];
   return std::string_view(text_).substr(begin, ends_[last - 1] - begin - 1);
 }
@@ -76,7 +79,8 @@ std::vector<std::string_view> tool_view::nearest(std::string_view name, std::siz
   // A model often drops or invents the server prefix: the same tool elsewhere is nearer than any
   // spelling.
   for (const auto candidate : candidates) {
-    if (near.size() >= count) break;
+    if (near.size() >= count)
+      break;
     const auto cut = candidate.find("__");
     if (cut != std::string_view::npos && candidate.substr(cut + 2) == name)
       near.push_back(candidate);
@@ -90,21 +94,25 @@ snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_par
   if (mode == naming::bare)
     for (const auto& part : parts_)
       if (part.catalogue)
-        for (const auto& t : part.catalogue->tools()) ++bare_uses[bare_name(part.name, t.name)];
+        for (const auto& t : part.catalogue->tools())
+          ++bare_uses[bare_name(part.name, t.name)];
   std::unordered_set<std::string> taken;
   for (std::uint32_t i = 0; i < parts_.size(); ++i) {
     const auto& part = parts_[i];
     part_by_name_.emplace(part.name, i);
     auto& own = by_server_[part.slot];
-    if (!part.catalogue) continue;
+    if (!part.catalogue)
+      continue;
     for (const auto& t : part.catalogue->tools()) {
       own.add(t.name, part, t);
       std::string name = prefixed_name(part.name, t.name);
       if (mode == naming::bare) {
         std::string bare = bare_name(part.name, t.name);
-        if (bare_uses[bare] == 1) name = std::move(bare);
+        if (bare_uses[bare] == 1)
+          name = std::move(bare);
       }
-      if (!taken.insert(name).second) name = aliased_name(part.name, t.name);
+      if (!taken.insert(name).second)
+        name = aliased_name(part.name, t.name);
       all_.add(std::move(name), part, t);
     }
     own.finish();
