@@ -21,7 +21,8 @@ std::unexpected<refusal> refuse(errc code, std::string message, std::string data
 }
 
 bool names_modern(std::optional<std::string_view> version) {
-  if (!version) return false;
+  if (!version)
+    return false;
   const auto known = mcp::parse_revision(*version);
   return known && mcp::era_of(*known) == mcp::era::modern;
 }
@@ -45,8 +46,10 @@ std::string_view envelope_problem(const mcp::message& m) {
 
 /// The member of params that Mcp-Name mirrors, for the methods that have one.
 std::optional<param_key> mirrored_param(std::string_view method) {
-  if (method == "tools/call" || method == "prompts/get") return param_key::name;
-  if (method == "resources/read") return param_key::uri;
+  if (method == "tools/call" || method == "prompts/get")
+    return param_key::name;
+  if (method == "resources/read")
+    return param_key::uri;
   return std::nullopt;
 }
 
@@ -55,13 +58,17 @@ std::expected<void, refusal> check_standard_headers(const mcp::message& m,
   if (!headers.method)
     return refuse(errc::header_mismatch, "the Mcp-Method header is missing");
   if (*headers.method != m.method)
-    return refuse(errc::header_mismatch, fmt::format("the Mcp-Method header says '{}', the body '{}'",
-                                                     *headers.method, m.method));
+    return refuse(
+        errc::header_mismatch,
+        fmt::format("the Mcp-Method header says '{}', the body '{}'", *headers.method, m.method));
   const auto key = mirrored_param(m.method);
-  if (!key || !m.params[*key].is(json::kind::string)) return {};
-  if (!headers.name) return refuse(errc::header_mismatch, "the Mcp-Name header is missing");
+  if (!key || !m.params[*key].is(json::kind::string))
+    return {};
+  if (!headers.name)
+    return refuse(errc::header_mismatch, "the Mcp-Name header is missing");
   const auto decoded = decode_header_value(*headers.name);
-  if (!decoded) return refuse(errc::header_mismatch, "the Mcp-Name header is wrongly encoded");
+  if (!decoded)
+    return refuse(errc::header_mismatch, "the Mcp-Name header is wrongly encoded");
   const std::string wanted = json::unquote(m.params[*key]);
   if (*decoded != wanted)
     return refuse(errc::header_mismatch,
@@ -81,8 +88,9 @@ std::expected<classified, refusal> classify_modern(const mcp::message& m,
                                     *headers.protocol_version, version)
                       : "the MCP-Protocol-Version header is missing");
   if (headers.present && headers.method && *headers.method != m.method)
-    return refuse(errc::header_mismatch, fmt::format("the Mcp-Method header says '{}', the body '{}'",
-                                                     *headers.method, m.method));
+    return refuse(
+        errc::header_mismatch,
+        fmt::format("the Mcp-Method header says '{}', the body '{}'", *headers.method, m.method));
   const auto known = mcp::parse_revision(version);
   if (!known || mcp::era_of(*known) != mcp::era::modern)
     return refuse(errc::unsupported_version,
@@ -104,7 +112,8 @@ bool is_encoded(std::string_view value) {
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
+  if (text.size() % 4 != 0)
+    return std::nullopt;
   std::string out;
   for (std::size_t i = 0; i < text.size(); i += 4) {
     std::array<std::size_t, 4> digit{};
@@ -116,11 +125,13 @@ std::optional<std::string> decode_base64(std::string_view text) {
         continue;
       }
       digit[k] = base64_alphabet.find(c);
-      if (digit[k] == std::string_view::npos || padding != 0) return std::nullopt;
+      if (digit[k] == std::string_view::npos || padding != 0)
+        return std::nullopt;
     }
     const std::size_t bits = digit[0] << 18 | digit[1] << 12 | digit[2] << 6 | digit[3];
     const std::size_t unused = padding == 2 ? 0xffff : padding == 1 ? 0xff : 0;
-    if ((bits & unused) != 0) return std::nullopt;
+    if ((bits & unused) != 0)
+      return std::nullopt;
     for (std::size_t k = 0; k < 3 - padding; ++k)
       out += static_cast<char>(bits >> (16 - 8 * k) & 0xff);
   }
@@ -149,10 +160,13 @@ std::expected<classified, refusal> classify(const mcp::message& m,
   if (m.kind == mcp::message_kind::response || m.kind == mcp::message_kind::error_response)
     return classified{};
   if (m.kind == mcp::message_kind::notification) {
-    if (has_envelope) return classify_modern(m, headers);
-    if (modern_header) return classified{mcp::era::modern, mcp::newest_modern};
+    if (has_envelope)
+      return classify_modern(m, headers);
+    if (modern_header)
+      return classified{mcp::era::modern, mcp::newest_modern};
   } else if (m.method == "initialize") {
-    if (has_envelope && envelope_problem(m).empty()) return classify_modern(m, headers);
+    if (has_envelope && envelope_problem(m).empty())
+      return classify_modern(m, headers);
     if (modern_header)
       return refuse(errc::header_mismatch,
                     "initialize belongs to legacy revisions, the MCP-Protocol-Version header names "
@@ -178,17 +192,18 @@ std::expected<classified, refusal> classify(const mcp::message& m,
 
 std::optional<std::string> decode_header_value(std::string_view value) {
   value = trim(value);
-  if (!is_encoded(value)) return std::string(value);
-  return decode_base64(value.substr(
-      encoded_prefix.size(), value.size() - encoded_prefix.size() - encoded_suffix.size()));
+  if (!is_encoded(value))
+    return std::string(value);
+  return decode_base64(value.substr(encoded_prefix.size(),
+                                    value.size() - encoded_prefix.size() - encoded_suffix.size()));
 }
 
 std::string encode_header_value(std::string_view value) {
-  const bool plain = std::all_of(value.begin(), value.end(), [](char c) {
-    return c == '\t' || (c >= ' ' && c <= '~');
-  });
+  const bool plain = std::all_of(value.begin(), value.end(),
+                                 [](char c) { return c == '\t' || (c >= ' ' && c <= '~'); });
   const bool edges = !value.empty() && trim(value) != value;
-  if (plain && !edges && !is_encoded(value)) return std::string(value);
+  if (plain && !edges && !is_encoded(value))
+    return std::string(value);
   return std::string(encoded_prefix) + encode_base64(value) + std::string(encoded_suffix);
 }
 

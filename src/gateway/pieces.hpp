@@ -22,7 +22,8 @@ class pieces {
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   void append_to(std::string& out) const {
-    for (std::size_t i = 0; i < count_; ++i) out += parts_[i];
+    for (std::size_t i = 0; i < count_; ++i)
+      out += parts_[i];
   }
   [[nodiscard]] std::string to_string() const {
     std::string out;

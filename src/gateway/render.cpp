@@ -23,8 +23,8 @@ constexpr std::string_view reserved_prefix = "\"io.modelcontextprotocol/";
 /// The envelope of the gateway as a client: the members of _meta, without braces.
 constexpr std::string_view modern_envelope =
     R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
-    R"("io.modelcontextprotocol/clientInfo":{"name":"nexus","title":"Nexus MCP gateway","version":")"
-    NEXUS_VERSION R"("},"io.modelcontextprotocol/clientCapabilities":{})";
+    R"("io.modelcontextprotocol/clientInfo":{"name":"nexus","title":"Nexus MCP gateway","version":")" NEXUS_VERSION
+    R"("},"io.modelcontextprotocol/clientCapabilities":{})";
 
 /// Collects the spans of an object's members.
 class span_collector final : public json::visitor {
@@ -39,13 +39,16 @@ void cut_member(std::string& text, std::size_t offset, std::size_t bytes) {
   std::size_t begin = offset, end = offset + bytes;
   const auto space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   std::size_t after = end;
-  while (after < text.size() && space(text[after])) ++after;
+  while (after < text.size() && space(text[after]))
+    ++after;
   if (after < text.size() && text[after] == ',') {
     end = after + 1;
   } else {
     std::size_t before = begin;
-    while (before > 0 && space(text[before - 1])) --before;
-    if (before > 0 && text[before - 1] == ',') begin = before - 1;
+    while (before > 0 && space(text[before - 1]))
+      --before;
+    if (before > 0 && text[before - 1] == ',')
+      begin = before - 1;
   }
   text.erase(begin, end - begin);
 }
@@ -54,10 +57,13 @@ void cut_member(std::string& text, std::size_t offset, std::size_t bytes) {
 std::string foreign_meta(std::string_view meta, json::scanner& scanner) {
   std::string inside;
   span_collector members;
-  if (!scanner.scan_object(meta, members)) return inside;
+  if (!scanner.scan_object(meta, members))
+    return inside;
   for (const auto span : members.spans) {
-    if (span.starts_with(reserved_prefix)) continue;
-    if (!inside.empty()) inside += ',';
+    if (span.starts_with(reserved_prefix))
+      continue;
+    if (!inside.empty())
+      inside += ',';
     inside += span;
   }
   return inside;
@@ -75,8 +81,8 @@ void rebuild_result(std::string& out, const mcp::message& response, mcp::era cli
   std::vector<cut> cuts;
   const auto drop = [&](result_key key) {
     if (const auto found = result.at(key))
-      cuts.push_back({static_cast<std::size_t>(found.span.data() - whole.data()),
-                      found.span.size()});
+      cuts.push_back(
+          {static_cast<std::size_t>(found.span.data() - whole.data()), found.span.size()});
   };
   std::string meta;
   if (result[result_key::meta].is(json::kind::object))
@@ -87,20 +93,25 @@ void rebuild_result(std::string& out, const mcp::message& response, mcp::era cli
     drop(result_key::ttl_ms);
     drop(result_key::cache_scope);
   }
-  std::sort(cuts.begin(), cuts.end(), [](const cut& a, const cut& b) { return a.offset > b.offset; });
-  for (const auto& c : cuts) cut_member(out, c.offset, c.bytes);
+  std::sort(cuts.begin(), cuts.end(),
+            [](const cut& a, const cut& b) { return a.offset > b.offset; });
+  for (const auto& c : cuts)
+    cut_member(out, c.offset, c.bytes);
   std::string head;
   if (client == mcp::era::modern) {
-    if (!result.has(result_key::result_type)) head = R"("resultType":"complete",)";
+    if (!result.has(result_key::result_type))
+      head = R"("resultType":"complete",)";
     head += R"("_meta":{)";
     head += server_info_member();
-    if (!meta.empty()) head += ',';
+    if (!meta.empty())
+      head += ',';
     head += meta;
     head += '}';
   } else if (!meta.empty()) {
     head = R"("_meta":{)" + meta + '}';
   }
-  if (head.empty()) return;
+  if (head.empty())
+    return;
   const bool empty = out.find('"') == std::string::npos;
   out.insert(1, empty ? head : head + ',');
 }
@@ -126,9 +137,9 @@ void render_result(pieces& out, std::string& scratch, std::string_view id,
   const bool object = result.whole.is(json::kind::object);
   const bool modern_members = result.has(result_key::result_type) ||
                               result.has(result_key::ttl_ms) || result.has(result_key::cache_scope);
-  const bool reserved_meta = result.has(result_key::meta) &&
-                             result[result_key::meta].raw.find(reserved_prefix) !=
-                                 std::string_view::npos;
+  const bool reserved_meta =
+      result.has(result_key::meta) &&
+      result[result_key::meta].raw.find(reserved_prefix) != std::string_view::npos;
   if (!object || (client == mcp::era::legacy && !modern_members && !reserved_meta)) {
     out.add(whole);
   } else if (client == mcp::era::modern && !result.has(result_key::meta)) {
@@ -180,7 +191,8 @@ std::string result_response(std::string_view id, std::string_view result) {
 bool render_progress(std::string& out, const mcp::message& notification,
                      std::string_view client_token) {
   const auto token = notification.params.at(param_key::progress_token);
-  if (!token || !notification.params.whole.is(json::kind::object)) return false;
+  if (!token || !notification.params.whole.is(json::kind::object))
+    return false;
   const std::string_view params = notification.params.whole.raw;
   const auto offset = static_cast<std::size_t>(token.value.raw.data() - params.data());
   out = R"({"jsonrpc":"2.0","method":"notifications/progress","params":)";
@@ -199,7 +211,8 @@ void append_request(std::string& out, const mcp::message& request, const downstr
   out += R"(","params":{)";
   bool first = true;
   const auto member = [&](std::string_view span) {
-    if (!first) out += ',';
+    if (!first)
+      out += ',';
     first = false;
     out += span;
   };
@@ -209,28 +222,36 @@ void append_request(std::string& out, const mcp::message& request, const downstr
   }
   for (const auto key : {param_key::arguments, param_key::uri, param_key::cursor, param_key::level,
                          param_key::ref, param_key::argument})
-    if (const auto found = request.params.at(key)) member(found.span);
-  for (const auto& other : request.params.others()) member(other.span);
+    if (const auto found = request.params.at(key))
+      member(found.span);
+  for (const auto& other : request.params.others())
+    member(other.span);
 
   bool first_meta = true;
   const auto meta_member = [&](std::string_view span) {
-    if (first_meta) member(R"("_meta":{)");
-    if (!first_meta) out += ',';
+    if (first_meta)
+      member(R"("_meta":{)");
+    if (!first_meta)
+      out += ',';
     first_meta = false;
     out += span;
   };
   if (call.server == mcp::era::modern) {
     meta_member(modern_envelope);
-    if (const auto level = request.meta.at(meta_key::log_level)) meta_member(level.span);
+    if (const auto level = request.meta.at(meta_key::log_level))
+      meta_member(level.span);
   }
   if (request.meta.has(meta_key::progress_token)) {
     meta_member(R"("progressToken":)");
     json::append_int(out, call.id);
   }
   for (const auto key : {meta_key::traceparent, meta_key::tracestate, meta_key::baggage})
-    if (const auto found = request.meta.at(key)) meta_member(found.span);
-  for (const auto& other : request.meta.others()) meta_member(other.span);
-  if (!first_meta) out += '}';
+    if (const auto found = request.meta.at(key))
+      meta_member(found.span);
+  for (const auto& other : request.meta.others())
+    meta_member(other.span);
+  if (!first_meta)
+    out += '}';
   out += "}}";
 }
 
