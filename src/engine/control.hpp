@@ -20,7 +20,7 @@ enum class server_state : std::uint8_t {
   idle,       ///< lazy: not started yet
   connecting, ///< a handshake runs: calls wait for it
   ready,
-  down,       ///< calls fail at once with the reason
+  down, ///< calls fail at once with the reason
 };
 [[nodiscard]] std::string_view to_string(server_state state) noexcept;
 
@@ -33,14 +33,14 @@ struct server_endpoint {
   std::shared_ptr<const config::server> settings;
   mcp::era era = mcp::era::legacy;
   mcp::revision revision = mcp::newest_legacy;
-  worker_id home;            ///< the worker that holds the link
-  bool channel = false;      ///< stdio or HTTP+SSE: every call goes over the home worker's link
-  std::string session_id;    ///< legacy Streamable HTTP
-  std::string server_info;   ///< JSON, as the server told it
-  std::string capabilities;  ///< JSON
-  std::string instructions;  ///< text
-  bool logging = false;      ///< advertises the logging capability
-  int pid = 0;               ///< of a stdio child
+  worker_id home;             ///< the worker that holds the link
+  bool channel = false;       ///< stdio or HTTP+SSE: every call goes over the home worker's link
+  std::string session_id;     ///< legacy Streamable HTTP
+  std::string server_info;    ///< JSON, as the server told it
+  std::string capabilities;   ///< JSON
+  std::string instructions;   ///< text
+  bool logging = false;       ///< advertises the logging capability
+  int pid = 0;                ///< of a stdio child
   std::uint64_t restarts = 0; ///< times that it was connected again after a failure
 };
 using endpoint_ptr = std::shared_ptr<const server_endpoint>;

@@ -11,8 +11,8 @@
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 #include "gateway/render.hpp"
-#include "json/write.hpp"
 #include "mcp/error_table.hpp"
+#include "json/write.hpp"
 
 namespace nexus::engine {
 namespace {
@@ -54,16 +54,19 @@ void refuse(worker& on, exchange& x, errc code, std::string_view message,
 
 /// `{}` for legacy clients, with resultType and serverInfo for modern ones.
 std::string empty_result(const exchange& x) {
-  if (x.era == mcp::era::legacy) return "{}";
+  if (x.era == mcp::era::legacy)
+    return "{}";
   return fmt::format(R"({{"resultType":"complete","_meta":{{{}}}}})",
                      gateway::server_info_member());
 }
 
 /// The instructions of a single-server address; the aggregate has none of its own.
 std::string instructions_member(worker& on, const exchange& x) {
-  if (!x.scope.one_server) return {};
+  if (!x.scope.one_server)
+    return {};
   const auto* const up = on.find_upstream(x.scope.slot);
-  if (up == nullptr || up->endpoint().instructions.empty()) return {};
+  if (up == nullptr || up->endpoint().instructions.empty())
+    return {};
   std::string out = R"(,"instructions":)";
   json::append_string(out, up->endpoint().instructions);
   return out;
@@ -87,7 +90,8 @@ void initialize(worker& on, exchange& x) {
   opened->client_info = x.request.params[param_key::client_info].raw;
   opened->capabilities = x.request.params[param_key::capabilities].raw;
   opened->touch(on.now());
-  if (const auto* const view = on.view(x.scope)) opened->seen_fingerprint = view->fingerprint();
+  if (const auto* const view = on.view(x.scope))
+    opened->seen_fingerprint = view->fingerprint();
   shared.sessions.fetch_add(1, std::memory_order_relaxed);
   on.add_session(opened);
   x.caller = opened;
@@ -114,8 +118,10 @@ std::string make_cursor(std::size_t offset, const catalog::tool_view& view) {
 }
 
 std::optional<std::size_t> read_cursor(json::slice cursor, const catalog::tool_view& view) {
-  if (!cursor) return 0;
-  if (!cursor.is(json::kind::string)) return std::nullopt;
+  if (!cursor)
+    return 0;
+  if (!cursor.is(json::kind::string))
+    return std::nullopt;
   const auto text = json::unquote(cursor);
   std::size_t offset = 0;
   std::from_chars(text.data(), text.data() + text.size(), offset, 16);
@@ -126,9 +132,11 @@ std::optional<std::size_t> read_cursor(json::slice cursor, const catalog::tool_v
 
 /// The server of a single-server address whose tools are not known yet; null otherwise.
 upstream* unlisted_server(worker& on, const exchange& x) {
-  if (!x.scope.one_server) return nullptr;
+  if (!x.scope.one_server)
+    return nullptr;
   for (const auto& part : on.snapshot().servers())
-    if (part.slot == x.scope.slot && !part.catalogue) return on.find_upstream(part.slot);
+    if (part.slot == x.scope.slot && !part.catalogue)
+      return on.find_upstream(part.slot);
   return nullptr;
 }
 
@@ -169,9 +177,11 @@ void list_tools(worker& on, exchange& x) {
 
 /// A server whose tools are not known yet and whose prefix the name carries; null otherwise.
 upstream* awaited_server(worker& on, const exchange& x, std::string_view name) {
-  if (x.scope.one_server) return unlisted_server(on, x);
+  if (x.scope.one_server)
+    return unlisted_server(on, x);
   for (const auto& part : on.snapshot().servers()) {
-    if (part.catalogue) continue;
+    if (part.catalogue)
+      continue;
     const auto prefix = catalog::prefixed_name(part.name, "x");
     const bool plain = prefix.ends_with("__x");
     if (plain && name.starts_with(std::string_view(prefix).substr(0, prefix.size() - 1)))
@@ -189,7 +199,8 @@ void refuse_unknown_tool(worker& on, exchange& x, const catalog::tool_view& view
   list += '[';
   std::string hint;
   for (const auto near : view.nearest(name, suggestions)) {
-    if (list.back() != '[') list += ',';
+    if (list.back() != '[')
+      list += ',';
     json::append_string(list, near);
     hint += hint.empty() ? "; did you mean " : " or ";
     hint += near;
@@ -217,7 +228,8 @@ void call_tool(worker& on, exchange& x) {
   const auto* const found = view->find(name);
   if (found == nullptr) {
     auto* const awaited = x.resolve_later ? nullptr : awaited_server(on, x, name);
-    if (awaited != nullptr) return awaited->submit_unresolved(x);
+    if (awaited != nullptr)
+      return awaited->submit_unresolved(x);
     return refuse_unknown_tool(on, x, *view, name);
   }
   auto* const up = on.find_upstream(found->slot);
@@ -239,7 +251,8 @@ void set_log_level(worker& on, exchange& x) {
   const auto level = x.request.params[param_key::level];
   const auto known =
       level.is(json::kind::string) ? mcp::parse_log_level(json::unquote(level)) : std::nullopt;
-  if (!known) return refuse(on, x, errc::invalid_params, "params.level is no log level");
+  if (!known)
+    return refuse(on, x, errc::invalid_params, "params.level is no log level");
   x.caller->log_level.store(*known, std::memory_order_relaxed);
   on.shared().plane->log_level_changed();
   answer_result(on, x, "{}");
@@ -264,7 +277,9 @@ struct method_row {
   void (*serve)(worker&, exchange&);
 };
 
-void ping(worker& on, exchange& x) { answer_result(on, x, empty_result(x)); }
+void ping(worker& on, exchange& x) {
+  answer_result(on, x, empty_result(x));
+}
 
 void listen(worker& on, exchange& x) {
   if (!x.request.params[param_key::notifications].is(json::kind::object))
@@ -275,19 +290,17 @@ void listen(worker& on, exchange& x) {
 
 /// Every request method that is served, the frequent ones first.
 constexpr method_row methods[] = {
-    {"tools/call", true, true, call_tool},
-    {"tools/list", true, true, list_tools},
-    {"initialize", true, false, initialize},
-    {"ping", true, false, ping},
-    {"server/discover", false, true, discover},
-    {"logging/setLevel", true, false, set_log_level},
+    {"tools/call", true, true, call_tool},         {"tools/list", true, true, list_tools},
+    {"initialize", true, false, initialize},       {"ping", true, false, ping},
+    {"server/discover", false, true, discover},    {"logging/setLevel", true, false, set_log_level},
     {"subscriptions/listen", false, true, listen},
 };
 
 } // namespace
 
 void dispatch(worker& on, exchange& x) {
-  if (x.request.kind == message_kind::notification) return notification(on, x);
+  if (x.request.kind == message_kind::notification)
+    return notification(on, x);
   const bool modern = x.era == mcp::era::modern;
   for (const auto& row : methods)
     if (row.name == x.request.method && (modern ? row.modern : row.legacy))

@@ -17,12 +17,14 @@ event_listener::event_listener(server_link& owner, worker& home, http_pool& pool
 }
 
 event_listener::~event_listener() {
-  if (call_ != nullptr) pool_.cancel(*call_);
+  if (call_ != nullptr)
+    pool_.cancel(*call_);
 }
 
 void event_listener::open() {
   // What changed while nobody listened is found by listing again.
-  if (opened_before_) owner_.list_tools();
+  if (opened_before_)
+    owner_.list_tools();
   call_ = &pool_.start(request_, *this);
 }
 
@@ -30,7 +32,8 @@ void event_listener::on_message(http_call&, std::string_view text) {
   delay_ = limits::restart_delay_min;
   opened_before_ = true;
   auto& message = home_.response;
-  if (!mcp::parse_message(text, home_.scanner(), message)) return;
+  if (!mcp::parse_message(text, home_.scanner(), message))
+    return;
   owner_.on_foreign_message(message);
 }
 
@@ -47,7 +50,8 @@ void event_listener::on_end(http_call&, const http::response_head& head, std::st
 
 void event_listener::on_failure(http_call&, const error& reason, bool) {
   call_ = nullptr;
-  if (reason.code == net::errc::connect_failed) return owner_.lost_connection(reason.message);
+  if (reason.code == net::errc::connect_failed)
+    return owner_.lost_connection(reason.message);
   again();
 }
 

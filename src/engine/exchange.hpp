@@ -42,25 +42,25 @@ class exchange final : public http_call_handler {
   exchange();
 
   // What was asked
-  std::string text;     ///< owns every slice of `request`
+  std::string text; ///< owns every slice of `request`
   mcp::message request;
   mcp::era era = mcp::era::legacy;
   mcp::revision revision = mcp::newest_legacy;
-  session_ptr caller;   ///< null for stateless clients
+  session_ptr caller; ///< null for stateless clients
   view_scope scope;
-  client_adapter* client = nullptr; ///< null once the client is gone
+  client_adapter* client = nullptr;               ///< null once the client is gone
   mcp::log_level log_level = mcp::log_level::off; ///< least severity of log messages wanted
 
   // Where it goes
   std::uint32_t slot = 0;
-  std::string target_name; ///< the tool's own name on its server
+  std::string target_name;     ///< the tool's own name on its server
   bool safe_to_repeat = false; ///< the tool says that it is read-only or idempotent
 
   // On its way
   enum class stage : std::uint8_t {
-    idle,      ///< in the pool
-    local,     ///< being answered without a server
-    waiting,   ///< for a server that connects, a permit or the queue
+    idle,    ///< in the pool
+    local,   ///< being answered without a server
+    waiting, ///< for a server that connects, a permit or the queue
     sent,
   };
   stage at = stage::idle;
@@ -69,8 +69,8 @@ class exchange final : public http_call_handler {
   std::int64_t downstream_id = 0;
   http_call* call = nullptr; ///< the HTTP request that carries it
   bool has_permit = false;
-  bool resent = false;       ///< sent again once already
-  bool resolve_later = false; ///< waits for a server's catalogue, then is dispatched again
+  bool resent = false;         ///< sent again once already
+  bool resolve_later = false;  ///< waits for a server's catalogue, then is dispatched again
   bool opened_session = false; ///< `caller` was opened by this request
   time_point started{};
   time_point sent_at{};

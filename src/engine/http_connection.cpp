@@ -8,8 +8,8 @@
 #include "engine/upstream.hpp"
 #include "gateway/render.hpp"
 #include "http/sse.hpp"
-#include "json/scan.hpp"
 #include "mcp/error_table.hpp"
+#include "json/scan.hpp"
 
 namespace nexus::engine {
 namespace {
@@ -28,8 +28,7 @@ http::request_limits parser_limits(const config::tunable_limits& limits) {
 
 /// Time-outs are checked this often: finely enough for the shortest of them.
 nanoseconds tick_of(const config::tunable_limits& limits) {
-  const auto shortest =
-      std::min({limits.header_timeout, limits.body_timeout, limits.idle_timeout});
+  const auto shortest = std::min({limits.header_timeout, limits.body_timeout, limits.idle_timeout});
   return std::clamp<nanoseconds>(shortest / 4, milliseconds(20), tick_max);
 }
 
@@ -45,21 +44,26 @@ http_connection::http_connection(worker& owner, std::uint64_t id, net::stream_pt
 }
 
 http_connection::~http_connection() {
-  if (state_ == state::listening) worker_.remove_stream(*this);
+  if (state_ == state::listening)
+    worker_.remove_stream(*this);
 }
 
 void http_connection::on_data(std::string_view bytes) {
   worker_.metrics().bytes_in.add(bytes.size());
-  if (state_ == state::reading && pending_.empty()) return consume(bytes);
-  if (state_ == state::listening) return; // nothing is expected there
+  if (state_ == state::reading && pending_.empty())
+    return consume(bytes);
+  if (state_ == state::listening)
+    return; // nothing is expected there
   pending_ += bytes;
-  if (pending_.size() > pending_bytes_max) stream_->pause_reading();
+  if (pending_.size() > pending_bytes_max)
+    stream_->pause_reading();
 }
 
 void http_connection::consume(std::string_view bytes) {
   consuming_ = true;
   while (state_ == state::reading && !bytes.empty()) {
-    if (parser_.idle()) since_ = worker_.now();
+    if (parser_.idle())
+      since_ = worker_.now();
     const bool had_head = parser_.head_done();
     const auto taken = parser_.feed(bytes);
     if (!taken) {
@@ -73,18 +77,23 @@ void http_connection::consume(std::string_view bytes) {
       break;
     }
     bytes.remove_prefix(*taken);
-    if (!had_head && parser_.head_done()) since_ = worker_.now();
+    if (!had_head && parser_.head_done())
+      since_ = worker_.now();
     if (parser_.take_expect_continue()) {
       stream_->out() += "HTTP/1.1 100 Continue\r\n\r\n";
       stream_->flush();
     }
-    if (parser_.done()) serve_request();
+    if (parser_.done())
+      serve_request();
   }
   consuming_ = false;
-  if (state_ == state::answering && !bytes.empty()) pending_.insert(0, bytes);
+  if (state_ == state::answering && !bytes.empty())
+    pending_.insert(0, bytes);
 }
 
-void http_connection::on_end() { client_gone(); }
+void http_connection::on_end() {
+  client_gone();
+}
 
 void http_connection::on_error(const error& reason) {
   if (reason.code == net::errc::write_queue_full || reason.code == net::errc::timed_out) {
@@ -100,13 +109,15 @@ void http_connection::client_gone() {
     active_ = nullptr;
     x.client = nullptr;
     // Closing the response is how a modern client cancels; to a legacy one it means nothing.
-    if (x.era == mcp::era::modern && x.via != nullptr) x.via->abandon(x, give_up::cancelled);
+    if (x.era == mcp::era::modern && x.via != nullptr)
+      x.via->abandon(x, give_up::cancelled);
   }
   close();
 }
 
 void http_connection::close() {
-  if (state_ == state::listening) worker_.remove_stream(*this);
+  if (state_ == state::listening)
+    worker_.remove_stream(*this);
   if (stream_session_) {
     auto expected = static_cast<std::int32_t>(worker_.id().value);
     stream_session_->stream_worker.compare_exchange_strong(expected, -1);
@@ -123,7 +134,8 @@ void http_connection::on_tick() {
   worker_.reactor().arm(tick_, tick_of(limits));
   if (state_ == state::reading) {
     if (parser_.idle()) {
-      if (waited >= limits.idle_timeout) return close();
+      if (waited >= limits.idle_timeout)
+        return close();
     } else if (waited >= (parser_.head_done() ? limits.body_timeout : limits.header_timeout)) {
       worker_.metrics().refusals.add(metrics::refusal::http_timeout);
       keep_alive_ = false;
@@ -132,9 +144,11 @@ void http_connection::on_tick() {
     return;
   }
   const bool silent = worker_.now() - last_written_ >= limits::sse_keepalive_interval;
-  if (!silent) return;
+  if (!silent)
+    return;
   if (state_ == state::answering && !events_begun_) {
-    if (!accepts_events_ || active_ == nullptr || waited < limits::sse_keepalive_interval) return;
+    if (!accepts_events_ || active_ == nullptr || waited < limits::sse_keepalive_interval)
+      return;
     begin_events();
   }
   std::string comment;
@@ -146,10 +160,12 @@ void http_connection::on_tick() {
 
 void http_connection::drain() {
   stop_when_done_ = true;
-  if (state_ == state::reading && parser_.idle()) close();
+  if (state_ == state::reading && parser_.idle())
+    close();
 }
 
-// ---- Answers -------------------------------------------------------------------------------------
+// ---- Answers
+// -------------------------------------------------------------------------------------
 
 void http_connection::count_status(unsigned status) {
   worker_.metrics().http_responses.add(metrics::class_of_status(status));
@@ -161,7 +177,8 @@ void http_connection::begin_head(unsigned status) {
   count_status(status);
   auto& out = stream_->out();
   http::append_status_line(out, status);
-  if (!keep_alive_) out += "Connection: close\r\n";
+  if (!keep_alive_)
+    out += "Connection: close\r\n";
   if (const auto origin = parser_.message().headers.find("origin")) {
     // The origin has been admitted; browsers want to hear that.
     http::append_field(out, "Access-Control-Allow-Origin", *origin);
@@ -169,17 +186,20 @@ void http_connection::begin_head(unsigned status) {
   }
 }
 
-void http_connection::respond(unsigned status, std::string_view content_type,
-                              std::string_view body, std::string_view extra_fields) {
-  if (!stream_) return;
+void http_connection::respond(unsigned status, std::string_view content_type, std::string_view body,
+                              std::string_view extra_fields) {
+  if (!stream_)
+    return;
   begin_head(status);
   auto& out = stream_->out();
-  if (!body.empty()) http::append_field(out, "Content-Type", content_type);
+  if (!body.empty())
+    http::append_field(out, "Content-Type", content_type);
   if (status != 204 && status != 304)
     http::append_field(out, "Content-Length", std::uint64_t{body.size()});
   out += extra_fields;
   out += "\r\n";
-  if (parser_.message().verb != http::method::head) out += body;
+  if (parser_.message().verb != http::method::head)
+    out += body;
   finish_response();
 }
 
@@ -200,7 +220,8 @@ void http_connection::send_answer(exchange& x, const gateway::pieces& message,
   begin_head(http_status);
   auto& out = stream_->out();
   out += "Content-Type: application/json\r\n";
-  if (x.opened_session) http::append_field(out, "Mcp-Session-Id", x.caller->id);
+  if (x.opened_session)
+    http::append_field(out, "Mcp-Session-Id", x.caller->id);
   http::append_field(out, "Content-Length", std::uint64_t{message.bytes()});
   out += "\r\n";
   message.append_to(out);
@@ -208,8 +229,8 @@ void http_connection::send_answer(exchange& x, const gateway::pieces& message,
 }
 
 void http_connection::send_cancelled(exchange& x) {
-  const auto body = gateway::error_response(
-      x.id(), mcp::json_rpc_code(mcp::errc::internal_error), "the request was cancelled");
+  const auto body = gateway::error_response(x.id(), mcp::json_rpc_code(mcp::errc::internal_error),
+                                            "the request was cancelled");
   gateway::pieces text;
   text.add(body);
   send_answer(x, text, 200);
@@ -217,11 +238,13 @@ void http_connection::send_cancelled(exchange& x) {
 
 void http_connection::send_notification(exchange&, const gateway::pieces& message) {
   if (!events_begun_) {
-    if (!accepts_events_ || parser_.message().version != 11) return; // a client of plain JSON
+    if (!accepts_events_ || parser_.message().version != 11)
+      return; // a client of plain JSON
     begin_events();
   }
   // Progress and log messages are dropped before the answer is when a reader is slow.
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
+    return;
   append_event(message.to_string());
   stream_->flush();
 }
@@ -258,20 +281,24 @@ void http_connection::finish_response() {
   state_ = state::reading;
   since_ = last_written_ = worker_.now();
   parser_.reset();
-  if (consuming_ || pending_.empty()) return;
+  if (consuming_ || pending_.empty())
+    return;
   const auto bytes = std::move(pending_);
   pending_.clear();
   stream_->resume_reading();
   consume(bytes);
 }
 
-// ---- The listening stream --------------------------------------------------------------------------
+// ---- The listening stream
+// --------------------------------------------------------------------------
 
 void http_connection::tools_changed() {
   const auto* const view = worker_.view(stream_scope_);
-  if (view == nullptr || !wants_tools_ || view->fingerprint() == told_fingerprint_) return;
+  if (view == nullptr || !wants_tools_ || view->fingerprint() == told_fingerprint_)
+    return;
   told_fingerprint_ = view->fingerprint();
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
+    return;
   append_event(subscription_id_.empty()
                    ? std::string(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})")
                    : fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/tools/list_changed",)"
@@ -282,13 +309,15 @@ void http_connection::tools_changed() {
 }
 
 void http_connection::log_message(std::string_view notification) {
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
+    return;
   append_event(notification);
   stream_->flush();
 }
 
 void http_connection::finish() {
-  if (state_ != state::listening) return;
+  if (state_ != state::listening)
+    return;
   worker_.remove_stream(*this);
   if (!subscription_id_.empty())
     append_event(gateway::result_response(

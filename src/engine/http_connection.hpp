@@ -87,7 +87,7 @@ class http_connection final : private net::stream_handler,
   std::string pending_; ///< bytes of pipelined requests
   state state_ = state::reading;
   exchange* active_ = nullptr;
-  bool consuming_ = false;    ///< consume() is on the stack and goes on by itself
+  bool consuming_ = false; ///< consume() is on the stack and goes on by itself
   bool keep_alive_ = true;
   bool accepts_json_ = true;
   bool accepts_events_ = false;
@@ -101,7 +101,7 @@ class http_connection final : private net::stream_handler,
   bool wants_tools_ = false;
   std::uint64_t told_fingerprint_ = 0;
 
-  time_point since_;        ///< when the current wait began
+  time_point since_; ///< when the current wait began
   time_point last_written_;
   net::timer tick_;
 };

@@ -35,13 +35,16 @@ http_call_handler& nobody() {
 /// The seconds of `Keep-Alive: timeout=N`, less one, so that we close first.
 std::optional<seconds> keep_alive_hint(const http::response_head& head) {
   const auto value = head.headers.find("keep-alive");
-  if (!value) return std::nullopt;
+  if (!value)
+    return std::nullopt;
   const auto at = value->find("timeout=");
-  if (at == std::string_view::npos) return std::nullopt;
+  if (at == std::string_view::npos)
+    return std::nullopt;
   const auto digits = value->substr(at + 8);
   unsigned count = 0;
   const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  if (failed != std::errc{} || end == digits.data()) return std::nullopt;
+  if (failed != std::errc{} || end == digits.data())
+    return std::nullopt;
   return seconds(count > 1 ? count - 1 : 0);
 }
 
@@ -77,24 +80,32 @@ class http_call final : public net::stream_handler,
   }
 
   void on_data(std::string_view bytes) override {
-    if (handler_ == nullptr) return pool_.discard(*this); // a server speaks out of turn
+    if (handler_ == nullptr)
+      return pool_.discard(*this); // a server speaks out of turn
     responded_ = true;
     while (!bytes.empty()) {
       const auto taken = parser_.feed(bytes, *this);
-      if (stream_ == nullptr) return; // cancelled within a callback
-      if (!taken) return fail(taken.error());
+      if (stream_ == nullptr)
+        return; // cancelled within a callback
+      if (!taken)
+        return fail(taken.error());
       bytes.remove_prefix(*taken);
-      if (event_failure_) return fail(*event_failure_);
-      if (done_) return finish(!bytes.empty());
+      if (event_failure_)
+        return fail(*event_failure_);
+      if (done_)
+        return finish(!bytes.empty());
     }
   }
 
   void on_end() override {
-    if (handler_ == nullptr) return pool_.discard(*this);
+    if (handler_ == nullptr)
+      return pool_.discard(*this);
     if (responded_) {
       const auto finished = parser_.finish(*this);
-      if (stream_ == nullptr) return;
-      if (finished && done_) return finish(true);
+      if (stream_ == nullptr)
+        return;
+      if (finished && done_)
+        return finish(true);
     }
     fail(error{net::errc::reset,
                responded_ ? "the server closed the connection within its answer"
@@ -103,7 +114,8 @@ class http_call final : public net::stream_handler,
   }
 
   void on_error(const error& reason) override {
-    if (handler_ == nullptr) return pool_.discard(*this);
+    if (handler_ == nullptr)
+      return pool_.discard(*this);
     fail(reason);
   }
 
@@ -122,9 +134,11 @@ class http_call final : public net::stream_handler,
   }
 
   void on_body(std::string_view bytes) override {
-    if (handler_ == nullptr) return;
+    if (handler_ == nullptr)
+      return;
     if (kind_ == body_kind::events) {
-      if (auto fed = events_.feed(bytes, *this); !fed) event_failure_ = fed.error();
+      if (auto fed = events_.feed(bytes, *this); !fed)
+        event_failure_ = fed.error();
     } else if (kind_ == body_kind::json) {
       body_ += bytes;
     } else {
@@ -157,7 +171,8 @@ class http_call final : public net::stream_handler,
 
   void on_connected(result<net::stream_ptr> connected) {
     connecting_.reset();
-    if (!connected) return fail(connected.error());
+    if (!connected)
+      return fail(connected.error());
     stream_ = std::move(*connected);
     stream_->set_handler(*this);
     stream_->out() += pending_;
@@ -172,13 +187,15 @@ class http_call final : public net::stream_handler,
     if (has_json) {
       json::ensure_padding(body_);
       handler_->on_message(*this, body_);
-      if (handler_ == nullptr) return; // cancelled by its owner
+      if (handler_ == nullptr)
+        return; // cancelled by its owner
     }
     auto* const handler = handler_;
     handler_ = nullptr;
     served_ = true;
     handler->on_end(*this, head_, kind_ == body_kind::other ? std::string_view(body_) : "");
-    if (stream_ == nullptr) return;
+    if (stream_ == nullptr)
+      return;
     if (keep)
       pool_.give_back(*this);
     else
@@ -189,7 +206,8 @@ class http_call final : public net::stream_handler,
     auto* const handler = handler_;
     const bool untouched = served_ && !responded_;
     handler_ = nullptr;
-    if (handler != nullptr) handler->on_failure(*this, reason, untouched);
+    if (handler != nullptr)
+      handler->on_failure(*this, reason, untouched);
     pool_.discard(*this);
   }
 
@@ -216,7 +234,8 @@ http_pool::http_pool(net::reactor& on, http_pool_options options)
 }
 
 http_pool::~http_pool() {
-  for (const auto& connection : connections_) connection->shut();
+  for (const auto& connection : connections_)
+    connection->shut();
 }
 
 http_call& http_pool::start(std::string_view request, http_call_handler& handler) {
@@ -232,21 +251,29 @@ http_call& http_pool::start(std::string_view request, http_call_handler& handler
   return reused;
 }
 
-void http_pool::send(std::string_view request) { start(request, nobody()); }
+void http_pool::send(std::string_view request) {
+  start(request, nobody());
+}
 
-void http_pool::cancel(http_call& call) { discard(call); }
+void http_pool::cancel(http_call& call) {
+  discard(call);
+}
 
 void http_pool::detach(http_call& call) {
   call.handler_ = &nobody();
-  if (call.kind_ == http_call::body_kind::events) reactor_.arm(call.idle_timer_, detached_max);
+  if (call.kind_ == http_call::body_kind::events)
+    reactor_.arm(call.idle_timer_, detached_max);
 }
 
-const http::response_head& http_pool::head_of(const http_call& call) { return call.head(); }
+const http::response_head& http_pool::head_of(const http_call& call) {
+  return call.head();
+}
 
 void http_pool::give_back(http_call& connection) {
   connection.parser_.reset();
   const auto idle_max = keep_alive_hint(connection.head_).value_or(idle_max_default);
-  if (idle_max.count() == 0) return discard(connection);
+  if (idle_max.count() == 0)
+    return discard(connection);
   idle_.push_back(&connection);
   reactor_.arm(connection.idle_timer_, idle_max);
 }
@@ -256,11 +283,13 @@ void http_pool::discard(http_call& connection) {
   std::erase(idle_, &connection);
   const auto found = std::find_if(connections_.begin(), connections_.end(),
                                   [&](const auto& c) { return c.get() == &connection; });
-  if (found == connections_.end()) return;
+  if (found == connections_.end())
+    return;
   ended_.push_back(std::move(*found));
   std::swap(*found, connections_.back());
   connections_.pop_back();
-  if (!bury_.armed()) reactor_.arm(bury_, nanoseconds(0));
+  if (!bury_.armed())
+    reactor_.arm(bury_, nanoseconds(0));
 }
 
 } // namespace nexus::engine

@@ -8,8 +8,8 @@
 #include "engine/upstream.hpp"
 #include "gateway/classify.hpp"
 #include "gateway/render.hpp"
-#include "json/write.hpp"
 #include "mcp/error_table.hpp"
+#include "json/write.hpp"
 
 namespace nexus::engine {
 namespace {
@@ -45,20 +45,26 @@ void http_connection::serve_request() {
     return respond(403, text_plain,
                    "this Host or Origin is not served; see allowedHosts and allowedOrigins\n");
   }
-  if (request.verb == http::method::options) return serve_preflight();
+  if (request.verb == http::method::options)
+    return serve_preflight();
   const auto path = request.path;
-  if (path == "/mcp") return serve_mcp({});
+  if (path == "/mcp")
+    return serve_mcp({});
   if (path.starts_with("/s/")) {
     const auto scope = scope_of_path();
-    if (!scope) return respond(404, text_plain, "no such server\n");
+    if (!scope)
+      return respond(404, text_plain, "no such server\n");
     return serve_mcp(*scope);
   }
   const bool reads = request.verb == http::method::get || request.verb == http::method::head;
-  const bool known = path == "/healthz" || path == "/readyz" || path == "/metrics" ||
-                     path == "/api/v1/servers";
-  if (!known) return respond(404, text_plain, "no such address\n");
-  if (!reads) return respond(405, text_plain, "only GET is served here\n", "Allow: GET\r\n");
-  if (path == "/healthz") return respond(200, text_plain, "ok\n");
+  const bool known =
+      path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/api/v1/servers";
+  if (!known)
+    return respond(404, text_plain, "no such address\n");
+  if (!reads)
+    return respond(405, text_plain, "only GET is served here\n", "Allow: GET\r\n");
+  if (path == "/healthz")
+    return respond(200, text_plain, "ok\n");
   if (path == "/readyz") {
     const bool draining = shared.draining.load(std::memory_order_relaxed);
     return respond(draining ? 503 : 200, text_plain, draining ? "draining\n" : "ready\n");
@@ -71,7 +77,8 @@ void http_connection::serve_request() {
 std::optional<view_scope> http_connection::scope_of_path() const {
   // /s/<server>/mcp, the name percent-decoded.
   std::string_view rest = const_cast<http::request_parser&>(parser_).message().path.substr(3);
-  if (!rest.ends_with("/mcp")) return std::nullopt;
+  if (!rest.ends_with("/mcp"))
+    return std::nullopt;
   rest.remove_suffix(4);
   std::string name;
   for (std::size_t i = 0; i < rest.size(); ++i) {
@@ -91,7 +98,8 @@ std::optional<view_scope> http_connection::scope_of_path() const {
     }
   }
   const auto* const part = worker_.snapshot().server(name);
-  if (part == nullptr) return std::nullopt;
+  if (part == nullptr)
+    return std::nullopt;
   return view_scope{true, part->slot};
 }
 
@@ -148,8 +156,7 @@ void http_connection::serve_post(view_scope scope) {
 void http_connection::refuse_message(exchange& x, mcp::errc code, unsigned status,
                                      std::string_view message, std::string_view data) {
   worker_.metrics().requests.add(metrics::request_result::invalid);
-  const auto body =
-      gateway::error_response(x.id(), mcp::json_rpc_code(code), message, data);
+  const auto body = gateway::error_response(x.id(), mcp::json_rpc_code(code), message, data);
   active_ = nullptr;
   worker_.release(x);
   respond(status, "application/json", body);
@@ -202,29 +209,32 @@ void http_connection::serve_message(exchange& x) {
 }
 
 void http_connection::with_session(exchange& x, std::string_view id) {
-  if (auto found = worker_.find_session(id)) return session_found(x, std::move(found));
+  if (auto found = worker_.find_session(id))
+    return session_found(x, std::move(found));
   worker_id home;
   const bool elsewhere = parse_session_home(id, home) && home != worker_.id() &&
                          home.value < worker_.shared().worker_count();
-  if (!elsewhere) return session_found(x, nullptr);
+  if (!elsewhere)
+    return session_found(x, nullptr);
   // Another worker opened it: ask once, then know it.
   worker_.shared().post(home, [back = worker_.id(), connection = id_, sequence = x.sequence,
                                wanted = std::string(id)](worker& there) {
-    there.shared().post(back, [connection, sequence, found = there.find_session(wanted)](
-                                  worker& here) {
-      if (found) here.add_session(found);
-      auto* const asked = here.find_connection(connection);
-      if (asked == nullptr || asked->active_ == nullptr || asked->active_->sequence != sequence)
-        return;
-      asked->session_found(*asked->active_, found);
-    });
+    there.shared().post(
+        back, [connection, sequence, found = there.find_session(wanted)](worker& here) {
+          if (found)
+            here.add_session(found);
+          auto* const asked = here.find_connection(connection);
+          if (asked == nullptr || asked->active_ == nullptr || asked->active_->sequence != sequence)
+            return;
+          asked->session_found(*asked->active_, found);
+        });
   });
 }
 
 void http_connection::session_found(exchange& x, session_ptr found) {
-  const bool wants_session = x.era == mcp::era::legacy &&
-                             !(x.request.method == "initialize" &&
-                               x.request.kind == mcp::message_kind::request);
+  const bool wants_session =
+      x.era == mcp::era::legacy &&
+      !(x.request.method == "initialize" && x.request.kind == mcp::message_kind::request);
   if (wants_session && (!found || found->scope != x.scope)) {
     worker_.metrics().refusals.add(metrics::refusal::session);
     return refuse_message(x, mcp::errc::invalid_request, 404,
@@ -238,7 +248,8 @@ void http_connection::session_found(exchange& x, session_ptr found) {
     x.log_level = level == mcp::log_level::off ? mcp::log_level::debug : level;
   }
   x.caller = std::move(found);
-  if (x.request.kind == mcp::message_kind::request) return dispatch(worker_, x);
+  if (x.request.kind == mcp::message_kind::request)
+    return dispatch(worker_, x);
   active_ = nullptr;
   if (x.request.kind == mcp::message_kind::notification)
     dispatch(worker_, x);
@@ -260,7 +271,8 @@ void http_connection::serve_get(view_scope scope) {
                    "this is an MCP endpoint: POST JSON-RPC messages to it\n",
                    "Allow: POST, GET, DELETE\r\n");
   }
-  if (version && !known) return respond(400, text_plain, "unsupported MCP-Protocol-Version\n");
+  if (version && !known)
+    return respond(400, text_plain, "unsupported MCP-Protocol-Version\n");
   auto& x = worker_.acquire(); // stands for the request while its session is looked up
   x.client = this;
   x.scope = scope;
@@ -274,20 +286,22 @@ void http_connection::serve_get(view_scope scope) {
       home.value < worker_.shared().worker_count()) {
     worker_.shared().post(home, [back = worker_.id(), connection = id_, scope,
                                  wanted = std::string(*id)](worker& there) {
-      there.shared().post(back, [connection, scope, opened = there.find_session(wanted)](
-                                    worker& here) {
-        if (opened) here.add_session(opened);
-        auto* const asked = here.find_connection(connection);
-        if (asked == nullptr || asked->state_ != state::answering || asked->active_ != nullptr)
-          return;
-        if (!opened || opened->scope != scope)
-          return asked->respond(404, text_plain, "unknown session\n");
-        asked->open_listening(opened);
-      });
+      there.shared().post(
+          back, [connection, scope, opened = there.find_session(wanted)](worker& here) {
+            if (opened)
+              here.add_session(opened);
+            auto* const asked = here.find_connection(connection);
+            if (asked == nullptr || asked->state_ != state::answering || asked->active_ != nullptr)
+              return;
+            if (!opened || opened->scope != scope)
+              return asked->respond(404, text_plain, "unknown session\n");
+            asked->open_listening(opened);
+          });
     });
     return;
   }
-  if (!found || found->scope != scope) return respond(404, text_plain, "unknown session\n");
+  if (!found || found->scope != scope)
+    return respond(404, text_plain, "unknown session\n");
   open_listening(found);
 }
 
@@ -318,7 +332,8 @@ void http_connection::listen(exchange& x) {
   stream_scope_ = x.scope;
   wants_tools_ = x.request.params[mcp::param_key::notifications].raw.find("toolsListChanged") !=
                  std::string_view::npos;
-  if (const auto* const view = worker_.view(x.scope)) told_fingerprint_ = view->fingerprint();
+  if (const auto* const view = worker_.view(x.scope))
+    told_fingerprint_ = view->fingerprint();
   begin_events();
   append_event(fmt::format(
       R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{)"
@@ -333,14 +348,16 @@ void http_connection::listen(exchange& x) {
 
 void http_connection::serve_delete(view_scope scope) {
   const auto id = parser_.message().headers.find("mcp-session-id");
-  if (!id) return respond(400, text_plain, "the Mcp-Session-Id header is missing\n");
+  if (!id)
+    return respond(400, text_plain, "the Mcp-Session-Id header is missing\n");
   worker_id home;
   if (!parse_session_home(*id, home) || home.value >= worker_.shared().worker_count())
     return respond(404, text_plain, "unknown session\n");
   worker_.shared().post(home, [back = worker_.id(), connection = id_, scope,
                                wanted = std::string(*id)](worker& there) {
     auto found = there.find_session(wanted);
-    if (found && found->scope != scope) found = nullptr;
+    if (found && found->scope != scope)
+      found = nullptr;
     if (found && !found->closed.exchange(true)) {
       there.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
       there.forget_session(wanted);
@@ -348,7 +365,8 @@ void http_connection::serve_delete(view_scope scope) {
     }
     there.shared().post(back, [connection, known = found != nullptr](worker& here) {
       auto* const asked = here.find_connection(connection);
-      if (asked == nullptr || asked->state_ != state::answering) return;
+      if (asked == nullptr || asked->state_ != state::answering)
+        return;
       asked->respond(known ? 200 : 404, text_plain, known ? "" : "unknown session\n");
     });
   });
@@ -358,30 +376,34 @@ std::string http_connection::servers_json() const {
   std::string out = "[";
   for (const auto& part : worker_.snapshot().servers()) {
     auto* const up = worker_.find_upstream(part.slot);
-    if (up == nullptr) continue;
+    if (up == nullptr)
+      continue;
     const auto& endpoint = up->endpoint();
-    if (out.size() > 1) out += ',';
+    if (out.size() > 1)
+      out += ',';
     json::object_writer row(out);
     row.string("name", part.name);
     const bool unusable = endpoint.settings && !endpoint.settings->unusable_reason.empty();
     row.string("state", unusable ? "unusable" : to_string(endpoint.state));
     if (endpoint.settings) {
       const auto kind = endpoint.settings->kind;
-      row.string("transport", kind == config::transport::stdio ? "stdio"
+      row.string("transport", kind == config::transport::stdio                     ? "stdio"
                               : kind == config::transport::sse || endpoint.channel ? "sse"
                                                                                    : "http");
     }
     if (endpoint.state == server_state::ready) {
       row.string("era", mcp::to_string(endpoint.era));
       row.string("revision", mcp::to_string(endpoint.revision));
-      if (endpoint.pid != 0) row.integer("pid", endpoint.pid);
-      if (!endpoint.server_info.empty()) row.raw("serverInfo", endpoint.server_info);
+      if (endpoint.pid != 0)
+        row.integer("pid", endpoint.pid);
+      if (!endpoint.server_info.empty())
+        row.raw("serverInfo", endpoint.server_info);
     }
-    row.integer("tools", part.catalogue
-                             ? static_cast<std::int64_t>(part.catalogue->tools().size())
-                             : 0);
+    row.integer("tools",
+                part.catalogue ? static_cast<std::int64_t>(part.catalogue->tools().size()) : 0);
     row.integer("restarts", static_cast<std::int64_t>(endpoint.restarts));
-    if (!endpoint.reason.empty()) row.string("error", endpoint.reason);
+    if (!endpoint.reason.empty())
+      row.string("error", endpoint.reason);
     row.end();
   }
   return out + "]";

@@ -16,22 +16,25 @@ result<http_target> make_http_target(const config::server& settings,
   rest.remove_prefix(authority.size());
   http_target target;
   target.path = rest.substr(0, rest.find('#'));
-  if (!target.path.starts_with('/')) target.path.insert(0, 1, '/');
+  if (!target.path.starts_with('/'))
+    target.path.insert(0, 1, '/');
   const auto bracket = authority.rfind(']');
-  const bool has_port =
-      authority.find(':', bracket == std::string_view::npos ? 0 : bracket) != std::string_view::npos;
+  const bool has_port = authority.find(':', bracket == std::string_view::npos ? 0 : bracket) !=
+                        std::string_view::npos;
   auto address = net::endpoint::parse(has_port ? std::string(authority)
                                                : fmt::format("{}:{}", authority, tls ? 443 : 80));
-  if (!address) return std::unexpected(address.error());
+  if (!address)
+    return std::unexpected(address.error());
   target.pool.address = std::move(*address);
   target.pool.connect_timeout = settings.connect_timeout;
   target.pool.response_bytes_max = response_bytes_max;
   if (tls)
-    target.pool.tls = net::tls_client_options{settings.tls.verify, target.pool.address.host,
-                                              settings.tls.ca_file, settings.tls.certificate_file,
-                                              settings.tls.key_file};
+    target.pool.tls =
+        net::tls_client_options{settings.tls.verify, target.pool.address.host, settings.tls.ca_file,
+                                settings.tls.certificate_file, settings.tls.key_file};
   target.origin = fmt::format("{}://{}", tls ? "https" : "http", authority);
-  target.head_fields = fmt::format("Host: {}\r\nUser-Agent: nexus/{}\r\n", authority, NEXUS_VERSION);
+  target.head_fields =
+      fmt::format("Host: {}\r\nUser-Agent: nexus/{}\r\n", authority, NEXUS_VERSION);
   for (const auto& [name, value] : settings.headers)
     http::append_field(target.head_fields, name, value);
   return target;
@@ -42,7 +45,8 @@ std::string post_prefix(const http_target& target, const server_endpoint& endpoi
                                  "Accept: application/json, text/event-stream\r\n",
                                  target.path, target.head_fields);
   http::append_field(head, "MCP-Protocol-Version", mcp::to_string(endpoint.revision));
-  if (!endpoint.session_id.empty()) http::append_field(head, "Mcp-Session-Id", endpoint.session_id);
+  if (!endpoint.session_id.empty())
+    http::append_field(head, "Mcp-Session-Id", endpoint.session_id);
   head += "Content-Length: ";
   return head;
 }

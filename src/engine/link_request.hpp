@@ -13,7 +13,8 @@ class named_member final : public json::visitor {
   json::slice found;
   step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
   void on_member(unsigned, const json::member& m) override {
-    if (m.key == key_) found = m.value;
+    if (m.key == key_)
+      found = m.value;
   }
 
  private:
@@ -30,7 +31,8 @@ class server_link::request_state final : public http_call_handler {
   void start_http(std::string_view text) { call_ = &owner_.pool_->start(text, *this); }
   void cancel() {
     timeout.cancel();
-    if (call_ != nullptr) owner_.pool_->cancel(*call_);
+    if (call_ != nullptr)
+      owner_.pool_->cancel(*call_);
     call_ = nullptr;
   }
   void answer(const outcome& result) {

@@ -40,16 +40,19 @@ void process::worker_up(worker& self) {
 }
 
 void process::wait_until_up() {
-  for (auto up = up_.load(); up < workers_.size(); up = up_.load()) up_.wait(up);
+  for (auto up = up_.load(); up < workers_.size(); up = up_.load())
+    up_.wait(up);
 }
 
 std::vector<metrics::server_sample> process::server_samples() {
   std::vector<metrics::server_sample> samples;
   const std::lock_guard lock(runtimes_mutex_);
   for (const auto& runtime : runtimes_) {
-    if (!runtime) continue;
+    if (!runtime)
+      continue;
     const std::lock_guard own(runtime->mutex);
-    if (!runtime->endpoint || !runtime->endpoint->settings) continue;
+    if (!runtime->endpoint || !runtime->endpoint->settings)
+      continue;
     const auto& endpoint = *runtime->endpoint;
     metrics::server_sample sample;
     sample.name = endpoint.settings->name;
@@ -66,7 +69,8 @@ std::vector<metrics::server_sample> process::server_samples() {
 
 std::shared_ptr<server_runtime> process::runtime(std::uint32_t slot) {
   const std::lock_guard lock(runtimes_mutex_);
-  if (runtimes_.size() <= slot) runtimes_.resize(slot + 1);
+  if (runtimes_.size() <= slot)
+    runtimes_.resize(slot + 1);
   if (!runtimes_[slot]) {
     runtimes_[slot] = std::make_shared<server_runtime>();
     runtimes_[slot]->slot = slot;

@@ -27,7 +27,8 @@ class capability_visitor final : public json::visitor {
  public:
   bool tools = false, tools_changed = false, logging = false;
   step on_key(unsigned depth, std::string_view key, json::kind) override {
-    if (depth != 0) return step::take;
+    if (depth != 0)
+      return step::take;
     in_tools_ = key == "tools";
     tools = tools || in_tools_;
     logging = logging || key == "logging";
@@ -47,7 +48,8 @@ class tools_member final : public json::visitor {
   json::slice tools;
   step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
   void on_member(unsigned, const json::member& found) override {
-    if (found.key == "tools") tools = found.value;
+    if (found.key == "tools")
+      tools = found.value;
   }
 };
 
@@ -79,7 +81,8 @@ server_link::server_link(worker& home, link_start start)
 
 server_link::~server_link() {
   ended_ = true;
-  for (auto* const call : acknowledgements_) pool_->cancel(*call);
+  for (auto* const call : acknowledgements_)
+    pool_->cancel(*call);
   listener_.reset();
   requests_.clear();
   if (up_ && pool_ && !endpoint_->session_id.empty()) {
@@ -97,30 +100,33 @@ void server_link::open() {
   if (settings.kind == config::transport::stdio) {
     endpoint_->channel = true;
     auto opened = stdio_channel::open(home_.reactor(), settings, *this);
-    if (!opened) return down(opened.error().message);
+    if (!opened)
+      return down(opened.error().message);
     endpoint_->pid = (*opened)->pid();
     channel_ = std::move(*opened);
     return on_channel_open();
   }
   auto target = make_http_target(settings, home_.shared().limits.response_bytes);
-  if (!target) return down(target.error().message);
+  if (!target)
+    return down(target.error().message);
   target_ = std::move(*target);
   pool_ = std::make_unique<http_pool>(home_.reactor(), target_->pool);
-  if (settings.kind == config::transport::sse) return open_sse();
+  if (settings.kind == config::transport::sse)
+    return open_sse();
   on_channel_open();
 }
 
 void server_link::open_sse() {
   endpoint_->channel = true;
   channel_ = std::make_unique<sse_channel>(*pool_, target_->head_fields, target_->path,
-                                           target_->origin,
-                                           static_cast<channel_handler&>(*this));
+                                           target_->origin, static_cast<channel_handler&>(*this));
 }
 
 void server_link::on_channel_open() {
   const auto pin = start_.settings->era;
   const bool event_stream = channel_ != nullptr && pool_ != nullptr;
-  if (pin == config::era_pin::legacy || start_.known_legacy || event_stream) return initialize();
+  if (pin == config::era_pin::legacy || start_.known_legacy || event_stream)
+    return initialize();
   probe(false);
 }
 
@@ -135,11 +141,13 @@ void server_link::on_probe(const outcome& answer, bool retried) {
   const bool pinned = start_.settings->era == config::era_pin::modern;
   if (answer.http_status == 401 || answer.http_status == 403)
     return down(fmt::format("the server answers HTTP {}: it wants credentials; give them in "
-                            "'headers' of its configuration", answer.http_status));
-  if (answer.http_status >= 500) return down(fmt::format("the server answers HTTP {}",
-                                                         answer.http_status));
+                            "'headers' of its configuration",
+                            answer.http_status));
+  if (answer.http_status >= 500)
+    return down(fmt::format("the server answers HTTP {}", answer.http_status));
   const bool http = endpoint_->channel == false;
-  if (answer.message == nullptr && http && answer.http_status == 0) return down(answer.failure);
+  if (answer.message == nullptr && http && answer.http_status == 0)
+    return down(answer.failure);
   const auto found = answer.message == nullptr
                          ? gateway::verdict::legacy
                          : gateway::judge_probe(*answer.message, home_.scanner(), retried);
@@ -161,8 +169,8 @@ void server_link::on_probe(const outcome& answer, bool retried) {
 
 void server_link::initialize() {
   endpoint_->era = mcp::era::legacy;
-  endpoint_->revision = endpoint_->channel && pool_ ? mcp::revision::r2024_11_05
-                                                    : mcp::newest_legacy;
+  endpoint_->revision =
+      endpoint_->channel && pool_ ? mcp::revision::r2024_11_05 : mcp::newest_legacy;
   request("initialize",
           fmt::format(R"({{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{}}})",
                       mcp::to_string(endpoint_->revision), gateway::implementation_json()),
@@ -173,18 +181,18 @@ void server_link::initialize() {
 void server_link::on_initialize(const outcome& answer) {
   if (answer.http_status == 401 || answer.http_status == 403)
     return down(fmt::format("the server answers HTTP {}: it wants credentials; give them in "
-                            "'headers' of its configuration", answer.http_status));
-  if (answer.message == nullptr ||
-      answer.message->kind != mcp::message_kind::response) {
+                            "'headers' of its configuration",
+                            answer.http_status));
+  if (answer.message == nullptr || answer.message->kind != mcp::message_kind::response) {
     // A server of the first transport refuses a POST to its stream's address.
-    if (!channel_ && answer.http_status >= 400 && answer.http_status < 500) return open_sse();
+    if (!channel_ && answer.http_status >= 400 && answer.http_status < 500)
+      return open_sse();
     return down(answer.message == nullptr ? answer.failure
                                           : "initialize failed: " + error_text(*answer.message));
   }
   const auto version = answer.message->result[result_key::protocol_version];
-  const auto known = version.is(json::kind::string)
-                         ? mcp::parse_revision(json::unquote(version))
-                         : std::nullopt;
+  const auto known =
+      version.is(json::kind::string) ? mcp::parse_revision(json::unquote(version)) : std::nullopt;
   if (!known || mcp::era_of(*known) != mcp::era::legacy)
     return down(fmt::format("the server chose protocol version {}, which is not known here",
                             version ? version.raw : "(none)"));
@@ -228,14 +236,14 @@ void server_link::list_tools() {
   listing_ = std::make_unique<catalog::catalogue_builder>(start_.settings->include_tools,
                                                           start_.settings->exclude_tools);
   pages_ = 0;
-  if (!lists_tools_) return finish_list();
+  if (!lists_tools_)
+    return finish_list();
   request_page({});
 }
 
 void server_link::request_page(std::string_view cursor) {
   request("tools/list", cursor.empty() ? "{}" : fmt::format(R"({{"cursor":{}}})", cursor),
-          start_.settings->handshake_timeout,
-          [this](const outcome& answer) { on_page(answer); });
+          start_.settings->handshake_timeout, [this](const outcome& answer) { on_page(answer); });
 }
 
 void server_link::on_page(const outcome& answer) {
@@ -245,12 +253,12 @@ void server_link::on_page(const outcome& answer) {
   if (good && answer.message->result.whole.is(json::kind::object))
     static_cast<void>(home_.scanner().scan_object(answer.message->result.whole.raw, members));
   if (!members.tools.is(json::kind::array)) {
-    const std::string reason =
-        answer.message == nullptr ? answer.failure
-        : good                    ? "the answer has no array of tools"
-                                  : error_text(*answer.message);
+    const std::string reason = answer.message == nullptr ? answer.failure
+                               : good                    ? "the answer has no array of tools"
+                                                         : error_text(*answer.message);
     listing_.reset();
-    if (!up_) return down("tools/list failed: " + reason);
+    if (!up_)
+      return down("tools/list failed: " + reason);
     log::warn("server", "relist_failed", {{"server", start_.settings->name}, {"reason", reason}});
     return;
   }
@@ -265,21 +273,20 @@ void server_link::finish_list() {
   auto catalogue = listing_->finish();
   listing_.reset();
   for (const auto& problem : catalogue->problems())
-    log::warn("server", "tool_problem",
-              {{"server", start_.settings->name}, {"problem", problem}});
+    log::warn("server", "tool_problem", {{"server", start_.settings->name}, {"problem", problem}});
   auto* const plane = home_.shared().plane;
   if (up_) {
     plane->link_relisted(start_.slot, start_.link, std::move(catalogue));
   } else {
     up_ = true;
     handshake_deadline_.cancel();
-    log::info("server", "connected",
-              {{"server", start_.settings->name},
-               {"era", mcp::to_string(endpoint_->era)},
-               {"revision", mcp::to_string(endpoint_->revision)},
-               {"tools", catalogue->tools().size()},
-               {"elapsed_ms", std::chrono::duration_cast<milliseconds>(home_.now() - started_)
-                                  .count()}});
+    log::info(
+        "server", "connected",
+        {{"server", start_.settings->name},
+         {"era", mcp::to_string(endpoint_->era)},
+         {"revision", mcp::to_string(endpoint_->revision)},
+         {"tools", catalogue->tools().size()},
+         {"elapsed_ms", std::chrono::duration_cast<milliseconds>(home_.now() - started_).count()}});
     plane->link_up(std::make_shared<const server_endpoint>(*endpoint_), std::move(catalogue));
     listen_for_changes();
   }
@@ -291,20 +298,21 @@ void server_link::finish_list() {
 
 void server_link::listen_for_changes() {
   if (endpoint_->era == mcp::era::modern) {
-    if (!tells_changes_) return;
+    if (!tells_changes_)
+      return;
     std::string message;
     gateway::append_own_request(message, "subscriptions/listen", home_.next_downstream_id(),
-                                R"({"notifications":{"toolsListChanged":true}})",
-                                mcp::era::modern);
-    if (endpoint_->channel) return channel_->send(message);
+                                R"({"notifications":{"toolsListChanged":true}})", mcp::era::modern);
+    if (endpoint_->channel)
+      return channel_->send(message);
     std::string head = post_prefix(*target_, *endpoint_) + std::to_string(message.size()) +
                        "\r\nMcp-Method: subscriptions/listen\r\n\r\n" + message;
     listener_ = std::make_unique<event_listener>(*this, home_, *pool_, std::move(head));
   } else if (!endpoint_->channel) {
-    std::string head = fmt::format("GET {} HTTP/1.1\r\nAccept: text/event-stream\r\n{}"
-                                   "MCP-Protocol-Version: {}\r\n",
-                                   target_->path, target_->head_fields,
-                                   mcp::to_string(endpoint_->revision));
+    std::string head =
+        fmt::format("GET {} HTTP/1.1\r\nAccept: text/event-stream\r\n{}"
+                    "MCP-Protocol-Version: {}\r\n",
+                    target_->path, target_->head_fields, mcp::to_string(endpoint_->revision));
     if (!endpoint_->session_id.empty())
       http::append_field(head, "Mcp-Session-Id", endpoint_->session_id);
     listener_ = std::make_unique<event_listener>(*this, home_, *pool_, head + "\r\n");
@@ -312,11 +320,13 @@ void server_link::listen_for_changes() {
 }
 
 void server_link::down(std::string reason) {
-  if (ended_) return;
+  if (ended_)
+    return;
   ended_ = true;
   handshake_deadline_.cancel();
   relist_.cancel();
-  for (auto& [id, state] : requests_) state->cancel();
+  for (auto& [id, state] : requests_)
+    state->cancel();
   const bool probing = endpoint_->era == mcp::era::modern && !up_;
   link_failure failure{std::move(reason), false, false};
   failure.retry_as_legacy = probing && probe_killed_child_;
@@ -324,10 +334,10 @@ void server_link::down(std::string reason) {
 }
 
 void server_link::set_log_level(mcp::log_level level) {
-  if (!up_ || !endpoint_->logging || level == mcp::log_level::off) return;
+  if (!up_ || !endpoint_->logging || level == mcp::log_level::off)
+    return;
   request("logging/setLevel",
-          fmt::format(R"({{"level":"{}"}})",
-                      mcp::log_level_names[static_cast<std::size_t>(level)]),
+          fmt::format(R"({{"level":"{}"}})", mcp::log_level_names[static_cast<std::size_t>(level)]),
           start_.settings->call_timeout, [](const outcome&) {});
 }
 

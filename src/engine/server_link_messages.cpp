@@ -23,9 +23,9 @@ void server_link::request(std::string_view method, std::string_view params, mill
   const auto id = home_.next_downstream_id();
   std::string message;
   gateway::append_own_request(message, method, id, params, endpoint_->era);
-  auto& state = *requests_
-                     .emplace(id, std::make_unique<request_state>(*this, id, std::move(on_answer)))
-                     .first->second;
+  auto& state =
+      *requests_.emplace(id, std::make_unique<request_state>(*this, id, std::move(on_answer)))
+           .first->second;
   state.timeout.set_action([this, id, method = std::string(method), timeout] {
     outcome late;
     late.timed_out = true;
@@ -54,12 +54,14 @@ std::string server_link::post_text(std::string_view message, std::string_view me
 void server_link::notify(std::string_view method, std::string_view params) {
   std::string message;
   gateway::append_own_notification(message, method, params);
-  if (channel_) return channel_->send(message);
+  if (channel_)
+    return channel_->send(message);
   acknowledgements_.push_back(&pool_->start(post_text(message, method), *this));
 }
 
 void server_link::send(std::string_view message) {
-  if (channel_) channel_->send(message);
+  if (channel_)
+    channel_->send(message);
 }
 
 std::size_t server_link::queued_bytes() const noexcept {
@@ -68,10 +70,12 @@ std::size_t server_link::queued_bytes() const noexcept {
 
 void server_link::settle(std::int64_t id, const outcome& answer) {
   const auto found = requests_.find(id);
-  if (found == requests_.end()) return;
+  if (found == requests_.end())
+    return;
   auto state = std::move(found->second);
   requests_.erase(found);
-  if (!ended_) state->answer(answer);
+  if (!ended_)
+    state->answer(answer);
   home_.bury(std::move(state));
 }
 
@@ -82,15 +86,16 @@ void server_link::request_state::on_message(http_call& call, std::string_view te
   if (!parsed) {
     outcome broken;
     broken.http_status = head.status;
-    broken.failure = "the server answered with something that is no JSON-RPC message: " +
-                     parsed.error().message;
+    broken.failure =
+        "the server answered with something that is no JSON-RPC message: " + parsed.error().message;
     return owner_.settle(id_, broken);
   }
   if (message.kind != message_kind::response && message.kind != message_kind::error_response)
     return owner_.on_foreign_message(message);
   const auto id = json::to_int64(message.id);
   // Errors about a message that the server could not read come without an id.
-  if (id != id_ && !(message.kind == message_kind::error_response && !message.id)) return;
+  if (id != id_ && !(message.kind == message_kind::error_response && !message.id))
+    return;
   outcome answer;
   answer.message = &message;
   answer.http_status = head.status;
@@ -104,11 +109,11 @@ void server_link::request_state::on_end(http_call&, const http::response_head& h
   outcome answer;
   answer.http_status = head.status;
   answer.head = &head;
-  answer.failure = head.status >= 400
-                       ? fmt::format("the server answers HTTP {}{}{}", head.status,
-                                     body.empty() ? "" : ": ", body.substr(0, 200))
-                       : fmt::format("the server answers HTTP {} without a JSON-RPC answer",
-                                     head.status);
+  answer.failure =
+      head.status >= 400
+          ? fmt::format("the server answers HTTP {}{}{}", head.status, body.empty() ? "" : ": ",
+                        body.substr(0, 200))
+          : fmt::format("the server answers HTTP {} without a JSON-RPC answer", head.status);
   owner_.settle(id_, answer);
 }
 
@@ -130,7 +135,8 @@ void server_link::on_failure(http_call& call, const error&, bool) {
 }
 
 void server_link::on_channel_text(std::string_view text) {
-  if (ended_) return;
+  if (ended_)
+    return;
   auto& message = home_.response;
   if (auto parsed = mcp::parse_message(text, home_.scanner(), message); !parsed)
     return unreadable(text, parsed.error());
@@ -138,13 +144,15 @@ void server_link::on_channel_text(std::string_view text) {
       message.kind == message_kind::response || message.kind == message_kind::error_response;
   json::slice key = message.id;
   if (!answer) {
-    if (message.kind == message_kind::request) return reply(message);
+    if (message.kind == message_kind::request)
+      return reply(message);
     key = message.method == "notifications/progress" ? message.params[param_key::progress_token]
                                                      : json::slice{};
   }
   const auto id = key.is(json::kind::number) ? json::to_int64(key) : result<std::int64_t>(-1);
   if (!id || *id < 0) {
-    if (!answer) return on_foreign_message(message);
+    if (!answer)
+      return on_foreign_message(message);
     log::warn("server", "answer_without_our_id",
               {{"server", start_.settings->name}, {"id", key.raw.substr(0, 64)}});
     return;
@@ -156,18 +164,20 @@ void server_link::on_channel_text(std::string_view text) {
   }
   const auto owner = worker::worker_of(*id);
   if (owner == home_.id()) {
-    if (auto* const up = home_.find_upstream(start_.slot)) up->on_channel_message(*id, message);
+    if (auto* const up = home_.find_upstream(start_.slot))
+      up->on_channel_message(*id, message);
     return;
   }
-  if (owner.value >= home_.shared().worker_count()) return;
+  if (owner.value >= home_.shared().worker_count())
+    return;
   home_.metrics().posts.add();
-  home_.shared().post(owner, [slot = start_.slot, id = *id, copy = std::string(text)](
-                                 worker& other) mutable {
-    json::ensure_padding(copy);
-    auto* const up = other.find_upstream(slot);
-    if (up != nullptr && mcp::parse_message(copy, other.scanner(), other.response))
-      up->on_channel_message(id, other.response);
-  });
+  home_.shared().post(
+      owner, [slot = start_.slot, id = *id, copy = std::string(text)](worker& other) mutable {
+        json::ensure_padding(copy);
+        auto* const up = other.find_upstream(slot);
+        if (up != nullptr && mcp::parse_message(copy, other.scanner(), other.response))
+          up->on_channel_message(id, other.response);
+      });
 }
 
 void server_link::unreadable(std::string_view text, const error& reason) {
@@ -177,31 +187,38 @@ void server_link::unreadable(std::string_view text, const error& reason) {
              {"line", text.substr(0, 200)}});
   // A banner is harmless. Something that begins as a message was meant to be one: when only one
   // call can be meant, it fails now instead of at its deadline.
-  if (!up_ || text.empty() || text.front() != '{') return;
-  const std::string why = "the server wrote something that is no JSON-RPC message: " +
-                          reason.message;
+  if (!up_ || text.empty() || text.front() != '{')
+    return;
+  const std::string why =
+      "the server wrote something that is no JSON-RPC message: " + reason.message;
   home_.shared().post_to_all([slot = start_.slot, why](worker& w) {
-    if (auto* const up = w.find_upstream(slot)) up->fail_sole_call(why);
+    if (auto* const up = w.find_upstream(slot))
+      up->fail_sole_call(why);
   });
 }
 
 void server_link::on_foreign_message(const mcp::message& message) {
-  if (ended_) return;
-  if (message.kind == message_kind::request) return reply(message);
-  if (message.kind != message_kind::notification) return;
+  if (ended_)
+    return;
+  if (message.kind == message_kind::request)
+    return reply(message);
+  if (message.kind != message_kind::notification)
+    return;
   if (message.method == "notifications/tools/list_changed") {
-    if (up_ && !relist_.armed()) home_.reactor().arm(relist_, limits::list_changed_coalesce);
+    if (up_ && !relist_.armed())
+      home_.reactor().arm(relist_, limits::list_changed_coalesce);
   } else if (message.method == "notifications/message") {
     const auto level = message.params[param_key::level];
-    const auto known = level.is(json::kind::string)
-                           ? mcp::parse_log_level(json::unquote(level))
-                           : std::nullopt;
-    if (!known || !message.params.whole.is(json::kind::object)) return;
+    const auto known =
+        level.is(json::kind::string) ? mcp::parse_log_level(json::unquote(level)) : std::nullopt;
+    if (!known || !message.params.whole.is(json::kind::object))
+      return;
     std::string text;
     gateway::append_own_notification(text, "notifications/message", message.params.whole.raw);
     home_.shared().post_to_all([slot = start_.slot, level = *known, text](worker& w) {
       auto* const up = w.find_upstream(slot);
-      if (up == nullptr || !up->offer_log(level, text)) w.tell_log(slot, level, text);
+      if (up == nullptr || !up->offer_log(level, text))
+        w.tell_log(slot, level, text);
     });
   }
 }
@@ -213,16 +230,17 @@ void server_link::reply(const mcp::message& request) {
   } else {
     log::debug("server", "request_refused",
                {{"server", start_.settings->name}, {"method", request.method}});
-    text = gateway::error_response(request.id.raw,
-                                   mcp::json_rpc_code(mcp::errc::method_not_found),
+    text = gateway::error_response(request.id.raw, mcp::json_rpc_code(mcp::errc::method_not_found),
                                    "the gateway did not declare a capability for this method");
   }
-  if (channel_) return channel_->send(text);
+  if (channel_)
+    return channel_->send(text);
   acknowledgements_.push_back(&pool_->start(post_text(text, request.method), *this));
 }
 
 void server_link::on_channel_closed(const std::string& reason, bool untouched) {
-  if (ended_) return;
+  if (ended_)
+    return;
   // Some servers end when the first message is not initialize.
   probe_killed_child_ = untouched && endpoint_->era == mcp::era::modern && !up_ &&
                         start_.settings->era == config::era_pin::automatic;
@@ -230,12 +248,15 @@ void server_link::on_channel_closed(const std::string& reason, bool untouched) {
 }
 
 void server_link::lost_session() {
-  if (ended_ || endpoint_->session_id.empty()) return;
+  if (ended_ || endpoint_->session_id.empty())
+    return;
   ended_ = true;
-  home_.shared().plane->link_down(
-      start_.slot, start_.link, {"the server does not know the session any more", false, true});
+  home_.shared().plane->link_down(start_.slot, start_.link,
+                                  {"the server does not know the session any more", false, true});
 }
 
-void server_link::lost_connection(const std::string& reason) { down(reason); }
+void server_link::lost_connection(const std::string& reason) {
+  down(reason);
+}
 
 } // namespace nexus::engine

@@ -49,7 +49,8 @@ std::string make_session_id(worker_id home) {
 
 bool parse_session_home(std::string_view id, worker_id& home) noexcept {
   const auto digit = [](char c) { return digits.find(c); };
-  if (id.size() != 2 * id_bytes) return false;
+  if (id.size() != 2 * id_bytes)
+    return false;
   if (!std::all_of(id.begin(), id.end(),
                    [&](char c) { return digit(c) != std::string_view::npos; }))
     return false;

@@ -14,7 +14,8 @@ class sse_channel::poster final : public http_call_handler {
  public:
   explicit poster(sse_channel& owner) : owner_(owner) {}
   ~poster() override {
-    for (auto* const call : calls_) owner_.pool_.cancel(*call);
+    for (auto* const call : calls_)
+      owner_.pool_.cancel(*call);
   }
   void post(std::string_view request) { calls_.push_back(&owner_.pool_.start(request, *this)); }
 
@@ -23,7 +24,8 @@ class sse_channel::poster final : public http_call_handler {
   void on_end(http_call& call, const http::response_head& head, std::string_view body) override {
     std::erase(calls_, &call);
     if (head.status >= 400)
-      owner_.closed(fmt::format("the server answered a message with HTTP {} {}", head.status, body));
+      owner_.closed(
+          fmt::format("the server answered a message with HTTP {} {}", head.status, body));
   }
   void on_failure(http_call& call, const error& reason, bool) override {
     std::erase(calls_, &call);
@@ -45,19 +47,23 @@ sse_channel::sse_channel(http_pool& pool, std::string head_fields, std::string p
 
 sse_channel::~sse_channel() {
   poster_.reset();
-  if (stream_ != nullptr) pool_.cancel(*stream_);
+  if (stream_ != nullptr)
+    pool_.cancel(*stream_);
 }
 
 void sse_channel::send(std::string_view message) {
-  if (post_path_.empty()) return;
+  if (post_path_.empty())
+    return;
   poster_->post(fmt::format("POST {} HTTP/1.1\r\nContent-Type: application/json\r\n{}"
                             "Content-Length: {}\r\n\r\n{}",
                             post_path_, head_fields_, message.size(), message));
 }
 
 void sse_channel::on_message(http_call&, std::string_view text) {
-  if (handler_ == nullptr) return;
-  if (!post_path_.empty()) return handler_->on_channel_text(text);
+  if (handler_ == nullptr)
+    return;
+  if (!post_path_.empty())
+    return handler_->on_channel_text(text);
   // The first event names the address; one elsewhere than the stream's origin is refused, as the
   // configured headers would be sent there.
   std::string_view target = text;
@@ -72,9 +78,9 @@ void sse_channel::on_message(http_call&, std::string_view text) {
 
 void sse_channel::on_end(http_call&, const http::response_head& head, std::string_view body) {
   stream_ = nullptr;
-  closed(head.status == 200 ? "the server ended its event stream"
-                            : fmt::format("the server answered GET with HTTP {} {}", head.status,
-                                          body));
+  closed(head.status == 200
+             ? "the server ended its event stream"
+             : fmt::format("the server answered GET with HTTP {} {}", head.status, body));
 }
 
 void sse_channel::on_failure(http_call&, const error& reason, bool) {
@@ -83,7 +89,8 @@ void sse_channel::on_failure(http_call&, const error& reason, bool) {
 }
 
 void sse_channel::closed(const std::string& reason) {
-  if (handler_ == nullptr) return;
+  if (handler_ == nullptr)
+    return;
   auto* const handler = handler_;
   handler_ = nullptr;
   handler->on_channel_closed(reason, post_path_.empty());

@@ -27,14 +27,18 @@ std::vector<std::pair<std::string, std::string>> child_environment(const config:
     if (cut != std::string_view::npos)
       merged.emplace(std::string(text.substr(0, cut)), std::string(text.substr(cut + 1)));
   }
-  for (const auto& name : settings.env_unset) merged.erase(name);
-  for (const auto& [name, value] : settings.env) merged[name] = value;
+  for (const auto& name : settings.env_unset)
+    merged.erase(name);
+  for (const auto& [name, value] : settings.env)
+    merged[name] = value;
   return {merged.begin(), merged.end()};
 }
 
 } // namespace
 
-std::size_t stopping_children() noexcept { return stopping.load(); }
+std::size_t stopping_children() noexcept {
+  return stopping.load();
+}
 
 struct stdio_channel::child_holder {
   std::unique_ptr<net::child_process> child;
@@ -60,25 +64,29 @@ class stdio_channel::error_reader final : public net::stream_handler {
   void on_data(std::string_view bytes) override {
     for (const char c : bytes) {
       if (c != '\n') {
-        if (line_.size() < limits::child_stderr_line_bytes_max) line_ += c;
+        if (line_.size() < limits::child_stderr_line_bytes_max)
+          line_ += c;
         continue;
       }
       take_line();
     }
   }
   void on_end() override {
-    if (!line_.empty()) take_line();
+    if (!line_.empty())
+      take_line();
     stream_.reset();
   }
   void on_error(const error&) override { stream_.reset(); }
 
   void take_line() {
-    if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+    if (!line_.empty() && line_.back() == '\r')
+      line_.pop_back();
     if (!line_.empty() && limit_.allow(reactor_.now())) {
       if (const auto lost = limit_.take_suppressed(); lost > 0)
         log::warn("server", "stderr_lines_dropped", {{"server", name_}, {"lines", lost}});
       log::info("server", "stderr", {{"server", name_}, {"line", line_}});
-      if (last_.size() == last_words_count) last_.pop_front();
+      if (last_.size() == last_words_count)
+        last_.pop_front();
       last_.push_back(line_);
     }
     line_.clear();
@@ -94,21 +102,24 @@ class stdio_channel::error_reader final : public net::stream_handler {
 
 stdio_channel::stdio_channel(net::reactor& on, const config::server& settings,
                              channel_handler& handler)
-    : reactor_(on), name_(settings.name), handler_(&handler), lines_(limits::stdio_line_bytes_max) {}
+    : reactor_(on), name_(settings.name), handler_(&handler), lines_(limits::stdio_line_bytes_max) {
+}
 
-result<std::unique_ptr<stdio_channel>> stdio_channel::open(net::reactor& on,
-                                                           const config::server& settings,
-                                                           channel_handler& handler) {
+result<std::unique_ptr<stdio_channel>>
+stdio_channel::open(net::reactor& on, const config::server& settings, channel_handler& handler) {
   std::unique_ptr<stdio_channel> self(new stdio_channel(on, settings, handler));
   auto holder = std::make_shared<child_holder>();
-  auto spawned = net::child_process::spawn(
-      on, {settings.argv, child_environment(settings), settings.cwd},
-      [holder](net::exit_status status) {
-        if (holder->is_stopping) stopping.fetch_sub(1);
-        auto keep = std::move(holder->self);
-        if (holder->owner != nullptr) holder->owner->on_exit(status);
-      });
-  if (!spawned) return std::unexpected(spawned.error());
+  auto spawned =
+      net::child_process::spawn(on, {settings.argv, child_environment(settings), settings.cwd},
+                                [holder](net::exit_status status) {
+                                  if (holder->is_stopping)
+                                    stopping.fetch_sub(1);
+                                  auto keep = std::move(holder->self);
+                                  if (holder->owner != nullptr)
+                                    holder->owner->on_exit(status);
+                                });
+  if (!spawned)
+    return std::unexpected(spawned.error());
   holder->child = std::move(*spawned);
   holder->owner = self.get();
   self->child_ = std::move(holder);
@@ -122,7 +133,8 @@ result<std::unique_ptr<stdio_channel>> stdio_channel::open(net::reactor& on,
 
 stdio_channel::~stdio_channel() {
   child_->owner = nullptr;
-  if (!child_->child->running()) return;
+  if (!child_->child->running())
+    return;
   child_->is_stopping = true;
   stopping.fetch_add(1);
   child_->self = child_;
@@ -131,13 +143,15 @@ stdio_channel::~stdio_channel() {
 
 void stdio_channel::send(std::string_view message) {
   auto& io = child_->child->io();
-  if (!io) return;
+  if (!io)
+    return;
   // White space between tokens may hold line breaks; within strings JSON escapes them.
   auto& out = io->out();
   const auto begin = out.size();
   out += message;
   for (auto at = begin; at < out.size(); ++at)
-    if (out[at] == '\n' || out[at] == '\r') out[at] = ' ';
+    if (out[at] == '\n' || out[at] == '\r')
+      out[at] = ' ';
   out += '\n';
   io->flush();
 }
@@ -147,20 +161,24 @@ std::size_t stdio_channel::queued_bytes() const noexcept {
   return io ? io->queued_bytes() : 0;
 }
 
-std::string stdio_channel::last_words() const { return errors_->last_words(); }
+std::string stdio_channel::last_words() const {
+  return errors_->last_words();
+}
 
 void stdio_channel::on_data(std::string_view bytes) {
   const auto alive = child_; // the handler may end the channel within a line
   const bool fits = lines_.feed(bytes, [&](std::string& line) {
-    if (alive->owner == nullptr) return;
+    if (alive->owner == nullptr)
+      return;
     heard_ = true;
     json::ensure_padding(line);
     handler_->on_channel_text(line);
   });
-  if (alive->owner == nullptr) return;
+  if (alive->owner == nullptr)
+    return;
   if (!fits)
-    closed(fmt::format("the server wrote a line of more than {} bytes",
-                       limits::stdio_line_bytes_max));
+    closed(
+        fmt::format("the server wrote a line of more than {} bytes", limits::stdio_line_bytes_max));
 }
 
 void stdio_channel::on_end() {
@@ -170,21 +188,22 @@ void stdio_channel::on_end() {
 }
 
 void stdio_channel::on_error(const error& reason) {
-  exit_wait_.set_action([this, text = "the server's pipe failed: " + reason.message] {
-    closed(text);
-  });
+  exit_wait_.set_action(
+      [this, text = "the server's pipe failed: " + reason.message] { closed(text); });
   reactor_.arm(exit_wait_, exit_wait);
 }
 
 void stdio_channel::on_exit(net::exit_status status) {
   std::string reason = "the server process ended with " + status.to_string();
-  if (const auto words = last_words(); !words.empty()) reason += "; its stderr said: " + words;
+  if (const auto words = last_words(); !words.empty())
+    reason += "; its stderr said: " + words;
   closed(reason);
 }
 
 void stdio_channel::closed(const std::string& reason) {
   exit_wait_.cancel();
-  if (handler_ == nullptr) return;
+  if (handler_ == nullptr)
+    return;
   auto* const handler = handler_;
   handler_ = nullptr;
   handler->on_channel_closed(reason, !heard_);

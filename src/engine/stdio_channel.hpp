@@ -23,7 +23,8 @@ class line_splitter {
 
  private:
   static void trim_end(std::string& line) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (!line.empty() && line.back() == '\r')
+      line.pop_back();
   }
   std::size_t line_bytes_max_;
   bool at_start_ = true;
@@ -34,9 +35,8 @@ class line_splitter {
 class stdio_channel final : public channel, private net::stream_handler {
  public:
   /// Starts the child. @errors net::errc::spawn_failed
-  [[nodiscard]] static result<std::unique_ptr<stdio_channel>> open(net::reactor& on,
-                                                                   const config::server& settings,
-                                                                   channel_handler& handler);
+  [[nodiscard]] static result<std::unique_ptr<stdio_channel>>
+  open(net::reactor& on, const config::server& settings, channel_handler& handler);
   /// Stops the child politely in the background: stdin closes, then SIGTERM, then SIGKILL.
   ~stdio_channel() override;
 
@@ -76,21 +76,26 @@ class stdio_channel final : public channel, private net::stream_handler {
 
 template <class Sink>
 bool line_splitter::feed(std::string_view bytes, Sink&& on_line) {
-  if (at_start_ && partial_.empty() && bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
-  if (!bytes.empty()) at_start_ = false;
+  if (at_start_ && partial_.empty() && bytes.starts_with("\xef\xbb\xbf"))
+    bytes.remove_prefix(3);
+  if (!bytes.empty())
+    at_start_ = false;
   while (!bytes.empty()) {
     const auto end = bytes.find('\n');
     const auto piece = bytes.substr(0, end);
-    if (partial_.size() + piece.size() > line_bytes_max_) return false;
+    if (partial_.size() + piece.size() > line_bytes_max_)
+      return false;
     partial_ += piece;
-    if (end == std::string_view::npos) return true;
+    if (end == std::string_view::npos)
+      return true;
     bytes.remove_prefix(end + 1);
     trim_end(partial_);
     if (!partial_.empty()) {
       on_line(partial_);
       partial_.clear();
       // A single huge answer must not keep its memory for the life of the channel.
-      if (partial_.capacity() > 1024 * 1024) partial_.shrink_to_fit();
+      if (partial_.capacity() > 1024 * 1024)
+        partial_.shrink_to_fit();
     }
   }
   return true;

@@ -19,12 +19,13 @@ stdio_client::stdio_client(worker& owner, int read_fd, int write_fd,
   worker_.add_stream(*this);
 }
 
-stdio_client::~stdio_client() { worker_.remove_stream(*this); }
+stdio_client::~stdio_client() {
+  worker_.remove_stream(*this);
+}
 
 void stdio_client::on_data(std::string_view bytes) {
   if (!lines_.feed(bytes, [this](std::string& line) { serve_line(line); })) {
-    log::error("client", "line_too_long",
-               {{"limit_bytes", worker_.shared().limits.body_bytes}});
+    log::error("client", "line_too_long", {{"limit_bytes", worker_.shared().limits.body_bytes}});
     on_end();
   }
   // A client that writes but does not read is held back.
@@ -32,21 +33,26 @@ void stdio_client::on_data(std::string_view bytes) {
     stream_->pause_reading();
 }
 
-void stdio_client::on_drained() { stream_->resume_reading(); }
+void stdio_client::on_drained() {
+  stream_->resume_reading();
+}
 
 void stdio_client::on_end() {
   ended_ = true;
   stream_->pause_reading();
-  if (under_way_ == 0 && on_finished_) std::exchange(on_finished_, nullptr)();
+  if (under_way_ == 0 && on_finished_)
+    std::exchange(on_finished_, nullptr)();
 }
 
 void stdio_client::on_error(const error&) {
   ended_ = true;
-  if (on_finished_) std::exchange(on_finished_, nullptr)();
+  if (on_finished_)
+    std::exchange(on_finished_, nullptr)();
 }
 
 void stdio_client::serve_line(std::string& line) {
-  if (ended_ || line.find_first_not_of(" \t") == std::string::npos) return;
+  if (ended_ || line.find_first_not_of(" \t") == std::string::npos)
+    return;
   auto& x = worker_.acquire();
   x.client = this;
   x.text.swap(line);
@@ -63,7 +69,8 @@ void stdio_client::serve_message(exchange& x) {
   if (auto parsed = mcp::parse_message(x.text, worker_.scanner(), x.request); !parsed)
     return refuse(x, static_cast<mcp::errc>(parsed.error().code.value()), parsed.error().message);
   const auto kind = gateway::classify(x.request, {});
-  if (!kind) return refuse(x, kind.error().code, kind.error().message, kind.error().data);
+  if (!kind)
+    return refuse(x, kind.error().code, kind.error().message, kind.error().data);
   x.era = kind->era;
   const bool is_request = x.request.kind == mcp::message_kind::request;
   if (x.era == mcp::era::modern) {
@@ -83,9 +90,11 @@ void stdio_client::serve_message(exchange& x) {
   }
   if (is_request && under_way_ > limits::calls_per_connection_max) {
     worker_.metrics().refusals.add(metrics::refusal::calls);
-    return refuse(x, mcp::errc::internal_error, "too many requests are in flight; wait for answers");
+    return refuse(x, mcp::errc::internal_error,
+                  "too many requests are in flight; wait for answers");
   }
-  if (is_request) return dispatch(worker_, x);
+  if (is_request)
+    return dispatch(worker_, x);
   if (x.request.method == "notifications/cancelled")
     std::erase(subscriptions_, x.request.params[mcp::param_key::request_id].raw);
   if (x.request.kind == mcp::message_kind::notification)
@@ -108,14 +117,16 @@ void stdio_client::write_line(std::string_view text) {
   const auto begin = out.size();
   out += text;
   for (auto at = begin; at < out.size(); ++at)
-    if (out[at] == '\n' || out[at] == '\r') out[at] = ' ';
+    if (out[at] == '\n' || out[at] == '\r')
+      out[at] = ' ';
   out += '\n';
   stream_->flush();
 }
 
 void stdio_client::one_less() {
   --under_way_;
-  if (ended_ && under_way_ == 0 && on_finished_) std::exchange(on_finished_, nullptr)();
+  if (ended_ && under_way_ == 0 && on_finished_)
+    std::exchange(on_finished_, nullptr)();
 }
 
 void stdio_client::send_answer(exchange& x, const gateway::pieces& message, unsigned) {
@@ -129,28 +140,32 @@ void stdio_client::send_answer(exchange& x, const gateway::pieces& message, unsi
     session_->stream_worker.store(static_cast<std::int32_t>(worker_.id().value));
     told_fingerprint_ = session_->seen_fingerprint.load(std::memory_order_relaxed);
   }
-  if (x.request.method == "tools/list") told_fingerprint_ = worker_.snapshot().all().fingerprint();
+  if (x.request.method == "tools/list")
+    told_fingerprint_ = worker_.snapshot().all().fingerprint();
   write_line(message.to_string());
   one_less();
 }
 
 void stdio_client::send_notification(exchange&, const gateway::pieces& message) {
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes) return;
+  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
+    return;
   write_line(message.to_string());
 }
 
-void stdio_client::send_cancelled(exchange&) { one_less(); }
+void stdio_client::send_cancelled(exchange&) {
+  one_less();
+}
 
 void stdio_client::listen(exchange& x) {
   const std::string id(x.id());
-  const bool tools =
-      x.request.params[mcp::param_key::notifications].raw.find("toolsListChanged") !=
-      std::string_view::npos;
+  const bool tools = x.request.params[mcp::param_key::notifications].raw.find("toolsListChanged") !=
+                     std::string_view::npos;
   write_line(fmt::format(
       R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{)"
       R"("notifications":{},"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}}})",
       tools ? R"({"toolsListChanged":true})" : "{}", id));
-  if (tools) subscriptions_.push_back(id);
+  if (tools)
+    subscriptions_.push_back(id);
   told_fingerprint_ = worker_.snapshot().all().fingerprint();
   worker_.release(x);
   one_less();
@@ -158,9 +173,11 @@ void stdio_client::listen(exchange& x) {
 
 void stdio_client::tools_changed() {
   const auto fingerprint = worker_.snapshot().all().fingerprint();
-  if (fingerprint == told_fingerprint_) return;
+  if (fingerprint == told_fingerprint_)
+    return;
   told_fingerprint_ = fingerprint;
-  if (session_) write_line(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})");
+  if (session_)
+    write_line(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})");
   for (const auto& id : subscriptions_)
     write_line(fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/tools/list_changed",)"
                            R"("params":{{"_meta":{{"io.modelcontextprotocol/)"
@@ -169,7 +186,8 @@ void stdio_client::tools_changed() {
 }
 
 void stdio_client::log_message(std::string_view notification) {
-  if (stream_->queued_bytes() <= limits::write_queue_high_bytes) write_line(notification);
+  if (stream_->queued_bytes() <= limits::write_queue_high_bytes)
+    write_line(notification);
 }
 
 void stdio_client::finish() {}

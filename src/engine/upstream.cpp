@@ -11,8 +11,8 @@
 #include "engine/worker.hpp"
 #include "gateway/classify.hpp"
 #include "gateway/render.hpp"
-#include "json/write.hpp"
 #include "mcp/error_table.hpp"
+#include "json/write.hpp"
 
 namespace nexus::engine {
 
@@ -32,7 +32,8 @@ upstream::~upstream() = default;
 void upstream::fail_all(const std::string& reason) {
   fail_waiting(call_result::refused, "is gone", reason);
   while (auto* const x = owner_.first_exchange_via(*this)) {
-    if (x->call != nullptr) pool_->cancel(*x->call);
+    if (x->call != nullptr)
+      pool_->cancel(*x->call);
     x->call = nullptr;
     answer_failure(*x, call_result::transport_error, "is gone", reason);
   }
@@ -52,14 +53,16 @@ void upstream::submit(exchange& x) {
   owner_.reactor().arm(x.deadline, x.timeout - (owner_.now() - x.started));
   switch (endpoint_->state) {
   case server_state::ready:
-    if (x.resolve_later) return resolve(x);
+    if (x.resolve_later)
+      return resolve(x);
     if (waiting_.empty() && take_permit()) {
       x.has_permit = true;
       return send(x);
     }
     return wait(x);
   case server_state::idle:
-    if (!wanted_told_) owner_.shared().plane->server_wanted(slot_);
+    if (!wanted_told_)
+      owner_.shared().plane->server_wanted(slot_);
     wanted_told_ = true;
     return wait(x);
   case server_state::connecting:
@@ -70,15 +73,17 @@ void upstream::submit(exchange& x) {
 }
 
 bool upstream::take_permit() noexcept {
-  const auto most = endpoint_->settings ? endpoint_->settings->concurrency
-                                        : limits::server_concurrency_default;
-  if (runtime_->in_flight.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  const auto most =
+      endpoint_->settings ? endpoint_->settings->concurrency : limits::server_concurrency_default;
+  if (runtime_->in_flight.fetch_add(1, std::memory_order_relaxed) < most)
+    return true;
   runtime_->in_flight.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
 
 void upstream::give_permit(exchange& x) {
-  if (!x.has_permit) return;
+  if (!x.has_permit)
+    return;
   x.has_permit = false;
   runtime_->in_flight.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -97,7 +102,8 @@ void upstream::wait(exchange& x) {
 void upstream::pump() {
   while (!waiting_.empty() && endpoint_->state == server_state::ready) {
     auto& x = *waiting_.front();
-    if (!x.resolve_later && !take_permit()) return;
+    if (!x.resolve_later && !take_permit())
+      return;
     waiting_.pop_front();
     owner_.metrics().exchanges_parked.down();
     runtime_->waiting.fetch_sub(1, std::memory_order_relaxed);
@@ -153,7 +159,8 @@ void upstream::send_http(exchange& x) {
 void upstream::send_channel(exchange& x) {
   on_channel_.emplace(x.downstream_id, &x);
   if (endpoint_->home == owner_.id()) {
-    if (!link_) return; // its end is on the way and fails this call
+    if (!link_)
+      return; // its end is on the way and fails this call
     if (link_->queued_bytes() > limits::write_queue_high_bytes) {
       on_channel_.erase(x.downstream_id);
       return answer_failure(x, call_result::refused, "does not read its input",
@@ -169,24 +176,30 @@ void upstream::post_to_home(std::string message, std::uint64_t link) {
   owner_.shared().post(endpoint_->home,
                        [slot = slot_, link, text = std::move(message)](worker& home) {
                          auto* const up = home.find_upstream(slot);
-                         if (up == nullptr || up->link() == nullptr) return;
-                         if (up->link()->generation() == link) up->link()->send(text);
+                         if (up == nullptr || up->link() == nullptr)
+                           return;
+                         if (up->link()->generation() == link)
+                           up->link()->send(text);
                        });
 }
 
 void upstream::tell_cancelled(const exchange& x) {
-  if (x.at != exchange::stage::sent) return;
+  if (x.at != exchange::stage::sent)
+    return;
   const bool modern_http = endpoint_->era == mcp::era::modern && !endpoint_->channel;
-  if (modern_http) return; // closing the request's connection says it
+  if (modern_http)
+    return; // closing the request's connection says it
   std::string text;
   gateway::append_own_notification(
       text, "notifications/cancelled",
       fmt::format(R"({{"requestId":{},"reason":"the caller gave the request up"}})",
                   x.downstream_id));
   if (!endpoint_->channel) {
-    if (pool_) pool_->send(prefix_ + std::to_string(text.size()) + "\r\n\r\n" + text);
+    if (pool_)
+      pool_->send(prefix_ + std::to_string(text.size()) + "\r\n\r\n" + text);
   } else if (endpoint_->home == owner_.id()) {
-    if (link_) link_->send(text);
+    if (link_)
+      link_->send(text);
   } else {
     post_to_home(std::move(text), endpoint_->link);
   }
@@ -195,15 +208,17 @@ void upstream::tell_cancelled(const exchange& x) {
 void upstream::abandon(exchange& x, give_up why) {
   const bool was_sent = x.at == exchange::stage::sent;
   tell_cancelled(x);
-  if (was_sent && x.call != nullptr) pool_->cancel(*x.call);
+  if (was_sent && x.call != nullptr)
+    pool_->cancel(*x.call);
   x.call = nullptr;
   if (why == give_up::deadline) {
-    const auto reason =
-        was_sent ? fmt::format("no answer within {} ms", x.timeout.count())
-                 : fmt::format("it could not be called within {} ms", x.timeout.count());
+    const auto reason = was_sent
+                            ? fmt::format("no answer within {} ms", x.timeout.count())
+                            : fmt::format("it could not be called within {} ms", x.timeout.count());
     return answer_failure(x, call_result::timeout, "timed out", reason);
   }
-  if (x.client != nullptr) x.client->send_cancelled(x);
+  if (x.client != nullptr)
+    x.client->send_cancelled(x);
   conclude(x, call_result::cancelled);
 }
 
@@ -224,10 +239,12 @@ void upstream::conclude(exchange& x, call_result how) {
   give_permit(x);
   x.via = nullptr;
   owner_.release(x);
-  if (!waiting_.empty()) return pump();
+  if (!waiting_.empty())
+    return pump();
   if (runtime_->waiting.load(std::memory_order_relaxed) > 0)
     owner_.shared().post_to_all([slot = slot_](worker& w) {
-      if (auto* const up = w.find_upstream(slot)) up->pump();
+      if (auto* const up = w.find_upstream(slot))
+        up->pump();
     });
 }
 
@@ -241,7 +258,8 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
     if (type && type.raw != R"("complete")")
       return answer_failure(x, call_result::protocol_error, "answered what was not asked for",
                             fmt::format("its result is of type {}", type.raw.substr(0, 64)));
-    if (response.result[result_key::is_error].raw == "true") how = call_result::tool_error;
+    if (response.result[result_key::is_error].raw == "true")
+      how = call_result::tool_error;
     gateway::render_result(answer, owner_.rebuilt_result, x.id(), response, x.era,
                            owner_.scanner());
     owner_.metrics().requests.add(metrics::request_result::ok);
@@ -255,15 +273,18 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
     gateway::render_error(answer, x.id(), response);
     owner_.metrics().requests.add(metrics::request_result::failed);
   }
-  if (x.client != nullptr) x.client->send_answer(x, answer, 200);
+  if (x.client != nullptr)
+    x.client->send_answer(x, answer, 200);
   conclude(x, how);
 }
 
 std::string upstream::failure_data(const exchange& x, std::string_view reason) const {
   std::string data;
   json::object_writer out(data);
-  if (endpoint_->settings) out.string("server", endpoint_->settings->name);
-  if (!x.target_name.empty()) out.string("tool", x.target_name);
+  if (endpoint_->settings)
+    out.string("server", endpoint_->settings->name);
+  if (!x.target_name.empty())
+    out.string("tool", x.target_name);
   out.string("reason", reason);
   out.end();
   return data;
@@ -276,9 +297,9 @@ void upstream::answer_failure(exchange& x, call_result how, std::string_view wha
             {{"server", name}, {"tool", x.target_name}, {"what", what}, {"reason", reason}});
   owner_.metrics().requests.add(metrics::request_result::failed);
   if (x.client != nullptr) {
-    const auto text = gateway::error_response(
-        x.id(), mcp::json_rpc_code(mcp::errc::internal_error),
-        fmt::format("server '{}' {}: {}", name, what, reason), failure_data(x, reason));
+    const auto text = gateway::error_response(x.id(), mcp::json_rpc_code(mcp::errc::internal_error),
+                                              fmt::format("server '{}' {}: {}", name, what, reason),
+                                              failure_data(x, reason));
     gateway::pieces answer;
     answer.add(text);
     x.client->send_answer(x, answer, 200);
@@ -287,21 +308,23 @@ void upstream::answer_failure(exchange& x, call_result how, std::string_view wha
 }
 
 void upstream::forward_notification(exchange& x, const mcp::message& message) {
-  if (x.client == nullptr) return;
+  if (x.client == nullptr)
+    return;
   gateway::pieces text;
   if (message.method == "notifications/progress") {
     const auto token = x.request.meta[mcp::meta_key::progress_token];
-    if (!token || !gateway::render_progress(owner_.scratch, message, token.raw)) return;
+    if (!token || !gateway::render_progress(owner_.scratch, message, token.raw))
+      return;
     text.add(owner_.scratch);
     return x.client->send_notification(x, text);
   }
-  if (message.method != "notifications/message" ||
-      !message.params.whole.is(json::kind::object))
+  if (message.method != "notifications/message" || !message.params.whole.is(json::kind::object))
     return;
   const auto level = message.params[mcp::param_key::level];
   const auto known =
       level.is(json::kind::string) ? mcp::parse_log_level(json::unquote(level)) : std::nullopt;
-  if (!known || *known < x.log_level) return;
+  if (!known || *known < x.log_level)
+    return;
   text.add(R"({"jsonrpc":"2.0","method":"notifications/message","params":)");
   text.add(message.params.whole.raw);
   text.add("}");
@@ -315,7 +338,8 @@ void upstream::on_channel_message(std::int64_t id, const mcp::message& message) 
     return;
   }
   auto& x = *found->second;
-  if (message.kind == message_kind::notification) return forward_notification(x, message);
+  if (message.kind == message_kind::notification)
+    return forward_notification(x, message);
   answer_response(x, message);
 }
 
@@ -324,7 +348,8 @@ bool upstream::offer_log(mcp::log_level level, std::string_view notification) {
   if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1)
     return false;
   auto& x = *on_channel_.begin()->second;
-  if (x.client == nullptr || level < x.log_level) return false;
+  if (x.client == nullptr || level < x.log_level)
+    return false;
   gateway::pieces text;
   text.add(notification);
   x.client->send_notification(x, text);
@@ -332,9 +357,10 @@ bool upstream::offer_log(mcp::log_level level, std::string_view notification) {
 }
 
 void upstream::fail_sole_call(const std::string& why) {
-  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1) return;
-  answer_failure(*on_channel_.begin()->second, call_result::protocol_error,
-                 "answered unreadably", why);
+  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1)
+    return;
+  answer_failure(*on_channel_.begin()->second, call_result::protocol_error, "answered unreadably",
+                 why);
 }
 
 void upstream::on_call_message(exchange& x, std::string_view text) {
@@ -349,23 +375,22 @@ void upstream::on_call_message(exchange& x, std::string_view text) {
     if (message.method == "notifications/progress" || message.method == "notifications/message")
       return forward_notification(x, message);
     // List changes may come on any stream of a legacy server.
-    owner_.shared().post(endpoint_->home, [slot = slot_, copy = std::string(text)](
-                                              worker& home) mutable {
-      json::ensure_padding(copy);
-      auto* const up = home.find_upstream(slot);
-      if (up != nullptr && up->link() != nullptr &&
-          mcp::parse_message(copy, home.scanner(), home.response))
-        up->link()->on_foreign_message(home.response);
-    });
+    owner_.shared().post(endpoint_->home,
+                         [slot = slot_, copy = std::string(text)](worker& home) mutable {
+                           json::ensure_padding(copy);
+                           auto* const up = home.find_upstream(slot);
+                           if (up != nullptr && up->link() != nullptr &&
+                               mcp::parse_message(copy, home.scanner(), home.response))
+                             up->link()->on_foreign_message(home.response);
+                         });
     return;
   }
   if (message.kind == message_kind::request) {
-    const auto answer =
-        message.method == "ping"
-            ? gateway::result_response(message.id.raw, "{}")
-            : gateway::error_response(message.id.raw,
-                                      mcp::json_rpc_code(mcp::errc::method_not_found),
-                                      "the gateway did not declare a capability for this method");
+    const auto answer = message.method == "ping"
+                            ? gateway::result_response(message.id.raw, "{}")
+                            : gateway::error_response(
+                                  message.id.raw, mcp::json_rpc_code(mcp::errc::method_not_found),
+                                  "the gateway did not declare a capability for this method");
     return pool_->send(prefix_ + std::to_string(answer.size()) + "\r\n\r\n" + answer);
   }
   const auto status = http_pool::head_of(*x.call).status;
@@ -387,15 +412,17 @@ void upstream::on_call_message(exchange& x, std::string_view text) {
 }
 
 bool upstream::lost_session(unsigned status, std::string_view body) const {
-  if (endpoint_->session_id.empty()) return false;
-  if (status == 404) return true;
+  if (endpoint_->session_id.empty())
+    return false;
+  if (status == 404)
+    return true;
   // Several servers answer 400 where the specification wants 404.
   return status == 400 && to_lower(body).find("session") != std::string::npos;
 }
 
 void upstream::send_again(exchange& x) {
-  owner_.shared().plane->link_down(
-      slot_, endpoint_->link, {"the server does not know the session any more", false, true});
+  owner_.shared().plane->link_down(slot_, endpoint_->link,
+                                   {"the server does not know the session any more", false, true});
   if (x.resent)
     return answer_failure(x, call_result::protocol_error, "loses its sessions",
                           "the call was refused twice for want of a session");
@@ -414,7 +441,8 @@ void upstream::send_again(exchange& x) {
 
 void upstream::on_call_end(exchange& x, const http::response_head& head, std::string_view body) {
   x.call = nullptr;
-  if (head.status >= 400 && lost_session(head.status, body)) return send_again(x);
+  if (head.status >= 400 && lost_session(head.status, body))
+    return send_again(x);
   answer_failure(x, call_result::transport_error, "gave no answer",
                  head.status == 200 ? "its response ended without one"
                                     : fmt::format("HTTP {} {}", head.status, body.substr(0, 200)));
@@ -436,7 +464,8 @@ void upstream::install(endpoint_ptr endpoint) {
   const bool other_link = endpoint->link != endpoint_->link;
   const bool was_channel = endpoint_->channel;
   endpoint_ = std::move(endpoint);
-  if (endpoint_->state != server_state::idle) wanted_told_ = false;
+  if (endpoint_->state != server_state::idle)
+    wanted_told_ = false;
   if (was_channel && (other_link || endpoint_->state == server_state::down))
     fail_channel_calls(endpoint_->reason.empty() ? "the server was connected anew"
                                                  : endpoint_->reason);
@@ -447,7 +476,8 @@ void upstream::install(endpoint_ptr endpoint) {
   case server_state::ready:
     if (!endpoint_->channel) {
       auto target = make_http_target(*endpoint_->settings, owner_.shared().limits.response_bytes);
-      if (!target) return;
+      if (!target)
+        return;
       prefix_ = post_prefix(*target, *endpoint_);
       if (!pool_ || !target_ || target_->origin != target->origin)
         pool_ = std::make_unique<http_pool>(owner_.reactor(), target->pool);
@@ -466,7 +496,8 @@ void upstream::install(endpoint_ptr endpoint) {
 
 void upstream::fail_waiting(call_result how, std::string_view what, std::string_view reason) {
   const std::string what_copy(what), reason_copy(reason);
-  while (!waiting_.empty()) answer_failure(*waiting_.front(), how, what_copy, reason_copy);
+  while (!waiting_.empty())
+    answer_failure(*waiting_.front(), how, what_copy, reason_copy);
 }
 
 void upstream::fail_channel_calls(const std::string& reason) {

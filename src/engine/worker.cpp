@@ -21,11 +21,14 @@ constexpr std::size_t pooled_text_bytes_max = 64 * 1024;
 
 exchange::exchange() {
   deadline.set_action([this] {
-    if (via != nullptr) via->abandon(*this, give_up::deadline);
+    if (via != nullptr)
+      via->abandon(*this, give_up::deadline);
   });
 }
 
-void exchange::on_message(http_call&, std::string_view body) { via->on_call_message(*this, body); }
+void exchange::on_message(http_call&, std::string_view body) {
+  via->on_call_message(*this, body);
+}
 
 void exchange::on_end(http_call&, const http::response_head& head, std::string_view body) {
   via->on_call_end(*this, head, body);
@@ -53,7 +56,8 @@ worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reac
 worker::~worker() {
   listener_.reset();
   // Exchanges point to connections and upstreams; all end together here.
-  for (auto* x = used_; x != nullptr; x = x->next) x->client = nullptr;
+  for (auto* x = used_; x != nullptr; x = x->next)
+    x->client = nullptr;
   connections_.clear();
   upstreams_.clear();
   graveyard_.clear();
@@ -69,7 +73,8 @@ exchange& worker::acquire() {
   }
   x->next = used_;
   x->previous = nullptr;
-  if (used_ != nullptr) used_->previous = x;
+  if (used_ != nullptr)
+    used_->previous = x;
   used_ = x;
   ++in_use_;
   metrics_.exchanges_in_flight.up();
@@ -82,7 +87,8 @@ exchange& worker::acquire() {
 void worker::release(exchange& x) {
   NEXUS_DASSERT(x.at != exchange::stage::idle);
   (x.previous != nullptr ? x.previous->next : used_) = x.next;
-  if (x.next != nullptr) x.next->previous = x.previous;
+  if (x.next != nullptr)
+    x.next->previous = x.previous;
   x.deadline.cancel();
   x.caller.reset();
   x.client = nullptr;
@@ -92,7 +98,8 @@ void worker::release(exchange& x) {
   x.log_level = mcp::log_level::off;
   x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
   x.target_name.clear();
-  if (x.text.capacity() > pooled_text_bytes_max) x.text = {};
+  if (x.text.capacity() > pooled_text_bytes_max)
+    x.text = {};
   x.at = exchange::stage::idle;
   x.previous = nullptr;
   x.next = pool_;
@@ -105,14 +112,16 @@ void worker::cancel_request(const session* caller, const client_adapter* client,
                             std::string_view id) {
   for (auto* x = used_; x != nullptr; x = x->next) {
     const bool theirs = caller != nullptr ? x->caller.get() == caller : x->client == client;
-    if (!theirs || x->id() != id || x->via == nullptr) continue;
+    if (!theirs || x->id() != id || x->via == nullptr)
+      continue;
     return x->via->abandon(*x, give_up::cancelled);
   }
 }
 
 exchange* worker::first_exchange_via(const upstream& server) noexcept {
   for (auto* x = used_; x != nullptr; x = x->next)
-    if (x->via == &server) return x;
+    if (x->via == &server)
+      return x;
   return nullptr;
 }
 
@@ -121,32 +130,38 @@ upstream* worker::find_upstream(std::uint32_t slot) noexcept {
 }
 
 void worker::install(const endpoint_ptr& endpoint) {
-  if (upstreams_.size() <= endpoint->slot) upstreams_.resize(endpoint->slot + 1);
+  if (upstreams_.size() <= endpoint->slot)
+    upstreams_.resize(endpoint->slot + 1);
   auto& up = upstreams_[endpoint->slot];
-  if (!up) up = std::make_unique<upstream>(*this, endpoint->slot, shared_.runtime(endpoint->slot));
+  if (!up)
+    up = std::make_unique<upstream>(*this, endpoint->slot, shared_.runtime(endpoint->slot));
   up->install(endpoint);
 }
 
 void worker::remove_server(std::uint32_t slot) {
   auto* const up = find_upstream(slot);
-  if (up == nullptr) return;
+  if (up == nullptr)
+    return;
   up->fail_all("the server was removed from the configuration");
   bury(std::move(upstreams_[slot]));
 }
 
 void worker::set_log_level(mcp::log_level least) {
   for (const auto& up : upstreams_)
-    if (up && up->link() != nullptr) up->link()->set_log_level(least);
+    if (up && up->link() != nullptr)
+      up->link()->set_log_level(least);
 }
 
 void worker::close_links() {
   for (const auto& up : upstreams_)
-    if (up) up->close_link(0);
+    if (up)
+      up->close_link(0);
 }
 
 void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {
   snapshot_ = std::move(snapshot);
-  if (!streams_.empty() && !tell_.armed()) reactor_->arm(tell_, limits::list_changed_coalesce);
+  if (!streams_.empty() && !tell_.armed())
+    reactor_->arm(tell_, limits::list_changed_coalesce);
 }
 
 const catalog::tool_view* worker::view(view_scope scope) const noexcept {
@@ -160,15 +175,18 @@ void worker::add_session(session_ptr opened) {
 
 session_ptr worker::find_session(std::string_view id) {
   const auto found = sessions_.find(id);
-  if (found == sessions_.end()) return nullptr;
-  if (!found->second->closed.load(std::memory_order_relaxed)) return found->second;
+  if (found == sessions_.end())
+    return nullptr;
+  if (!found->second->closed.load(std::memory_order_relaxed))
+    return found->second;
   forget_session(id);
   return nullptr;
 }
 
 void worker::forget_session(std::string_view id) {
   const auto found = sessions_.find(id);
-  if (found == sessions_.end()) return;
+  if (found == sessions_.end())
+    return;
   const auto keep = found->second; // owns the key
   sessions_.erase(found);
 }
@@ -176,8 +194,10 @@ void worker::forget_session(std::string_view id) {
 void worker::sweep_sessions() {
   std::vector<session_ptr> closed;
   for (const auto& [id, entry] : sessions_)
-    if (entry->closed.load(std::memory_order_relaxed)) closed.push_back(entry);
-  for (const auto& entry : closed) sessions_.erase(entry->id);
+    if (entry->closed.load(std::memory_order_relaxed))
+      closed.push_back(entry);
+  for (const auto& entry : closed)
+    sessions_.erase(entry->id);
   reactor_->arm(sweep_, session_sweep_interval);
 }
 
@@ -187,7 +207,8 @@ void worker::add_stream(listening_stream& stream) {
 }
 
 void worker::remove_stream(listening_stream& stream) {
-  if (std::erase(streams_, &stream) > 0) metrics_.sse_streams.down();
+  if (std::erase(streams_, &stream) > 0)
+    metrics_.sse_streams.down();
 }
 
 void worker::tell_tools_changed() {
@@ -201,28 +222,32 @@ void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view
   const auto streams = streams_;
   for (auto* const stream : streams) {
     const auto* const owner = stream->owner();
-    if (owner == nullptr || level < owner->log_level.load(std::memory_order_relaxed)) continue;
-    if (stream->scope().one_server && stream->scope().slot != slot) continue;
+    if (owner == nullptr || level < owner->log_level.load(std::memory_order_relaxed))
+      continue;
+    if (stream->scope().one_server && stream->scope().slot != slot)
+      continue;
     stream->log_message(notification);
   }
 }
 
 result<net::endpoint> worker::listen(const net::endpoint& at) {
-  auto listening =
-      reactor_->listen(at, [this](net::stream_ptr accepted, const net::endpoint&) {
-        if (shared_.connections.load(std::memory_order_relaxed) >= shared_.limits.connections) {
-          metrics_.refusals.add(metrics::refusal::connections);
-          return; // destroying the stream closes it
-        }
-        adopt_connection(
-            std::make_unique<http_connection>(*this, ++connection_sequence_, std::move(accepted)));
-      });
-  if (!listening) return std::unexpected(listening.error());
+  auto listening = reactor_->listen(at, [this](net::stream_ptr accepted, const net::endpoint&) {
+    if (shared_.connections.load(std::memory_order_relaxed) >= shared_.limits.connections) {
+      metrics_.refusals.add(metrics::refusal::connections);
+      return; // destroying the stream closes it
+    }
+    adopt_connection(
+        std::make_unique<http_connection>(*this, ++connection_sequence_, std::move(accepted)));
+  });
+  if (!listening)
+    return std::unexpected(listening.error());
   listener_ = std::move(*listening);
   return listener_->local();
 }
 
-void worker::stop_listening() { listener_.reset(); }
+void worker::stop_listening() {
+  listener_.reset();
+}
 
 void worker::adopt_connection(std::unique_ptr<http_connection> connection) {
   shared_.connections.fetch_add(1, std::memory_order_relaxed);
@@ -232,7 +257,8 @@ void worker::adopt_connection(std::unique_ptr<http_connection> connection) {
 
 void worker::drop_connection(http_connection& connection) {
   const auto found = connections_.find(connection.id());
-  if (found == connections_.end()) return;
+  if (found == connections_.end())
+    return;
   shared_.connections.fetch_sub(1, std::memory_order_relaxed);
   metrics_.client_connections.down();
   auto dead = std::move(found->second);
@@ -249,10 +275,13 @@ void worker::drain() {
   stop_listening();
   const auto streams = streams_;
   for (auto* const stream : streams)
-    if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end()) stream->finish();
+    if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end())
+      stream->finish();
   std::vector<http_connection*> all;
-  for (const auto& [id, connection] : connections_) all.push_back(connection.get());
-  for (auto* const connection : all) connection->drain();
+  for (const auto& [id, connection] : connections_)
+    all.push_back(connection.get());
+  for (auto* const connection : all)
+    connection->drain();
 }
 
 void worker::keep_for(std::unique_ptr<http_pool> pool, milliseconds time) {
@@ -267,7 +296,8 @@ void worker::keep_for(std::unique_ptr<http_pool> pool, milliseconds time) {
   raw->end.set_action([this, raw] {
     const auto found = std::find_if(farewells_.begin(), farewells_.end(),
                                     [&](const auto& k) { return k.get() == raw; });
-    if (found == farewells_.end()) return;
+    if (found == farewells_.end())
+      return;
     graveyard_.push_back(std::move(*found));
     farewells_.erase(found);
     schedule_burial();
@@ -276,7 +306,8 @@ void worker::keep_for(std::unique_ptr<http_pool> pool, milliseconds time) {
 }
 
 void worker::schedule_burial() {
-  if (!burial_.armed()) reactor_->arm(burial_, nanoseconds(0));
+  if (!burial_.armed())
+    reactor_->arm(burial_, nanoseconds(0));
 }
 
 } // namespace nexus::engine

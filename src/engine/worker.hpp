@@ -13,9 +13,9 @@
 #include "engine/exchange.hpp"
 #include "engine/process.hpp"
 #include "engine/session.hpp"
-#include "json/scan.hpp"
 #include "metrics/metrics.hpp"
 #include "net/reactor.hpp"
+#include "json/scan.hpp"
 
 namespace nexus::engine {
 
@@ -114,7 +114,8 @@ class worker {
   template <class T>
   void bury(std::unique_ptr<T> garbage) {
     graveyard_.push_back(std::shared_ptr<void>(std::move(garbage)));
-    if (graveyard_.size() == 1) schedule_burial();
+    if (graveyard_.size() == 1)
+      schedule_burial();
   }
 
   /// Keeps a pool alive until its last words are sent.
@@ -122,8 +123,8 @@ class worker {
 
   std::string scratch;         ///< for rendering
   std::string request_scratch; ///< for whole HTTP requests
-  std::string rebuilt_result; ///< for gateway::render_result
-  mcp::message response;      ///< the message from a server that is being handled
+  std::string rebuilt_result;  ///< for gateway::render_result
+  mcp::message response;       ///< the message from a server that is being handled
 
  private:
   static constexpr unsigned id_sequence_bits = 44;
