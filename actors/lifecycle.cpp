@@ -30,7 +30,8 @@ server_actor server_directory::find(std::uint32_t slot) const {
 std::vector<server_actor> server_directory::all() const {
   const std::lock_guard lock(mutex_);
   std::vector<server_actor> out;
-  for (const auto& [slot, actor] : actors_) out.push_back(actor);
+  for (const auto& [slot, actor] : actors_)
+    out.push_back(actor);
   return out;
 }
 
@@ -61,8 +62,8 @@ lifecycle_state::running start_server(self_pointer self, const config::server& s
 void on_apply(self_pointer self, const config::gateway& settings) {
   auto& s = self->state;
   server_order order;
-  order.names = settings.names == config::naming::bare ? catalog::naming::bare
-                                                       : catalog::naming::prefixed;
+  order.names =
+      settings.names == config::naming::bare ? catalog::naming::bare : catalog::naming::prefixed;
   std::map<std::string, lifecycle_state::running> now;
   std::vector<server_actor> retired;
   std::vector<lifecycle_state::running*> fresh;
@@ -80,7 +81,8 @@ void on_apply(self_pointer self, const config::gateway& settings) {
       fresh.push_back(&entry);
     }
     order.servers.push_back({entry.slot, server.name, stands_in});
-    if (same) s.servers.erase(known);
+    if (same)
+      s.servers.erase(known);
   }
   for (auto& [name, gone] : s.servers) {
     retired.push_back(gone.actor);
@@ -90,11 +92,12 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   s.servers = std::move(now);
   self->send(s.registry, std::move(order));
   for (auto* const entry : fresh) {
-    entry->actor = self->spawn(server_behavior, server_setup{s.process, s.registry, self,
-                                                             entry->slot, entry->settings});
+    entry->actor = self->spawn(
+        server_behavior, server_setup{s.process, s.registry, self, entry->slot, entry->settings});
     s.directory->set(entry->slot, entry->actor);
   }
-  for (const auto& actor : retired) self->send(actor, retire_server{});
+  for (const auto& actor : retired)
+    self->send(actor, retire_server{});
 }
 
 void on_log_level(self_pointer self) {
@@ -107,9 +110,9 @@ void on_log_level(self_pointer self) {
 
 } // namespace
 
-lifecycle_actor::behavior_type lifecycle_behavior(
-    self_pointer self, engine::process* process, const registry_actor& registry,
-    const std::shared_ptr<server_directory>& directory) {
+lifecycle_actor::behavior_type
+lifecycle_behavior(self_pointer self, engine::process* process, const registry_actor& registry,
+                   const std::shared_ptr<server_directory>& directory) {
   self->state.process = process;
   self->state.registry = registry;
   self->state.directory = directory;
@@ -117,14 +120,14 @@ lifecycle_actor::behavior_type lifecycle_behavior(
       [self](const apply_settings& wanted) { on_apply(self, *wanted.settings); },
       [self](const session_opened& event) {
         auto& s = self->state;
-        auto actor = self->spawn(session_behavior, s.process, event.session,
-                                 lifecycle_actor(self));
+        auto actor = self->spawn(session_behavior, s.process, event.session, lifecycle_actor(self));
         s.sessions[event.session->id] = {event.session, std::move(actor)};
       },
       [self](const session_ended& event) {
         auto& sessions = self->state.sessions;
         const auto found = sessions.find(event.id);
-        if (found == sessions.end()) return;
+        if (found == sessions.end())
+          return;
         self->send(found->second.actor, end_session{});
         sessions.erase(found);
       },

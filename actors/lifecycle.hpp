@@ -48,8 +48,9 @@ class server_directory {
   std::unordered_map<std::uint32_t, server_actor> actors_;
 };
 
-lifecycle_actor::behavior_type lifecycle_behavior(
-    lifecycle_actor::stateful_pointer<lifecycle_state> self, engine::process* process,
-    const registry_actor& registry, const std::shared_ptr<server_directory>& directory);
+lifecycle_actor::behavior_type
+lifecycle_behavior(lifecycle_actor::stateful_pointer<lifecycle_state> self,
+                   engine::process* process, const registry_actor& registry,
+                   const std::shared_ptr<server_directory>& directory);
 
 } // namespace nexus::actors

@@ -104,9 +104,8 @@ NEXUS_LOCAL_MESSAGE(log_level_changed)
 namespace nexus::actors {
 
 using server_actor = caf::typed_actor<caf::reacts_to<want_server>, caf::reacts_to<link_came_up>,
-                                      caf::reacts_to<link_relisted>,
-                                      caf::reacts_to<link_went_down>, caf::reacts_to<reconnect>,
-                                      caf::reacts_to<retire_server>,
+                                      caf::reacts_to<link_relisted>, caf::reacts_to<link_went_down>,
+                                      caf::reacts_to<reconnect>, caf::reacts_to<retire_server>,
                                       caf::reacts_to<check_retired>>;
 using registry_actor =
     caf::typed_actor<caf::reacts_to<server_order>, caf::reacts_to<server_changed>,

@@ -9,7 +9,8 @@ namespace {
 using self_pointer = registry_actor::stateful_pointer<registry_state>;
 
 void schedule(self_pointer self) {
-  if (self->state.publishing) return;
+  if (self->state.publishing)
+    return;
   self->state.publishing = true;
   self->send(self, publish_snapshot{});
 }
@@ -34,7 +35,8 @@ void on_order(self_pointer self, const server_order& order) {
 void on_changed(self_pointer self, const server_changed& event) {
   auto& s = self->state;
   const auto found = s.parts.find(event.slot);
-  if (found == s.parts.end()) return; // removed meanwhile
+  if (found == s.parts.end())
+    return; // removed meanwhile
   auto& part = found->second;
   bool visible = false;
   if (event.catalogue) {
@@ -65,7 +67,8 @@ void on_changed(self_pointer self, const server_changed& event) {
       s.unpublished.clear();
     }
   }
-  if (visible) schedule(self);
+  if (visible)
+    schedule(self);
 }
 
 void on_publish(self_pointer self) {
@@ -82,7 +85,8 @@ void on_publish(self_pointer self) {
   s.process->catalogue_generation = s.generation;
   s.process->post_to_all([snapshot, endpoints = std::move(s.unpublished)](engine::worker& w) {
     w.install(snapshot);
-    for (const auto& endpoint : endpoints) w.install(endpoint);
+    for (const auto& endpoint : endpoints)
+      w.install(endpoint);
   });
   s.unpublished.clear();
 }

@@ -25,7 +25,7 @@ struct registry_state {
   bool publishing = false;
 };
 
-registry_actor::behavior_type registry_behavior(
-    registry_actor::stateful_pointer<registry_state> self, engine::process* process);
+registry_actor::behavior_type
+registry_behavior(registry_actor::stateful_pointer<registry_state> self, engine::process* process);
 
 } // namespace nexus::actors

@@ -68,14 +68,16 @@ class fused_policy : public caf::policy::unprofiled {
   template <class Worker>
   void external_enqueue(Worker* self, caf::resumable* job) {
     push(self, job);
-    if (auto* const reactor = d(self).reactor.load()) reactor->wake();
+    if (auto* const reactor = d(self).reactor.load())
+      reactor->wake();
   }
 
   template <class Worker>
   void internal_enqueue(Worker* self, caf::resumable* job) {
     push(self, job);
     // A worker that sleeps may take what this one has too much of.
-    if (d(self).queued.load(std::memory_order_relaxed) > 1) wake_a_sleeper(self);
+    if (d(self).queued.load(std::memory_order_relaxed) > 1)
+      wake_a_sleeper(self);
   }
 
   template <class Worker>
@@ -86,19 +88,24 @@ class fused_policy : public caf::policy::unprofiled {
   template <class Worker>
   caf::resumable* dequeue(Worker* self) {
     auto& data = d(self);
-    if (!data.engine) start(self);
+    if (!data.engine)
+      start(self);
     auto& reactor = data.engine->reactor();
     for (;;) {
       if (++data.since_poll >= jobs_per_poll) {
         data.since_poll = 0;
         reactor.poll();
       }
-      if (auto* const job = take(self)) return job;
+      if (auto* const job = take(self))
+        return job;
       data.since_poll = 0;
-      if (reactor.poll() > 0) continue;
-      if (auto* const job = steal(self)) return job;
+      if (reactor.poll() > 0)
+        continue;
+      if (auto* const job = steal(self))
+        return job;
       data.sleeping.store(true);
-      if (data.queued.load() == 0) reactor.wait(sleep_max);
+      if (data.queued.load() == 0)
+        reactor.wait(sleep_max);
       data.sleeping.store(false);
     }
   }
@@ -111,7 +118,8 @@ class fused_policy : public caf::policy::unprofiled {
 
   template <class Worker, class Function>
   void foreach_resumable(Worker* self, Function f) {
-    while (auto* const job = d(self).queue.take_head()) f(job);
+    while (auto* const job = d(self).queue.take_head())
+      f(job);
   }
 
   template <class Coordinator, class Function>
@@ -136,9 +144,11 @@ class fused_policy : public caf::policy::unprofiled {
   template <class Worker>
   caf::resumable* take(Worker* self) {
     auto& data = d(self);
-    if (data.queued.load(std::memory_order_relaxed) == 0) return nullptr;
+    if (data.queued.load(std::memory_order_relaxed) == 0)
+      return nullptr;
     auto* const job = data.queue.take_head();
-    if (job == nullptr) return nullptr;
+    if (job == nullptr)
+      return nullptr;
     data.queued.fetch_sub(1);
     data.jobs.fetch_add(1, std::memory_order_relaxed);
     return job;
@@ -150,7 +160,8 @@ class fused_policy : public caf::policy::unprofiled {
     const auto count = parent->num_workers();
     for (std::size_t i = 1; i < count; ++i) {
       auto& victim = d(parent->worker_by_id((self->id() + i) % count));
-      if (victim.queued.load(std::memory_order_relaxed) < 2) continue;
+      if (victim.queued.load(std::memory_order_relaxed) < 2)
+        continue;
       if (auto* const job = victim.queue.take_tail()) {
         victim.queued.fetch_sub(1);
         d(self).steals.fetch_add(1, std::memory_order_relaxed);
@@ -165,8 +176,10 @@ class fused_policy : public caf::policy::unprofiled {
     auto* const parent = self->parent();
     for (std::size_t i = 0; i < parent->num_workers(); ++i) {
       auto& other = d(parent->worker_by_id(i));
-      if (i == self->id() || !other.sleeping.load(std::memory_order_relaxed)) continue;
-      if (auto* const reactor = other.reactor.load()) return reactor->wake();
+      if (i == self->id() || !other.sleeping.load(std::memory_order_relaxed))
+        continue;
+      if (auto* const reactor = other.reactor.load())
+        return reactor->wake();
     }
   }
 };

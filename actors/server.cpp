@@ -34,18 +34,21 @@ worker_id home_of(const server_state& s) {
 
 void close_link(server_state& s) {
   s.process->post(home_of(s), [slot = s.slot](engine::worker& home) {
-    if (auto* const up = home.find_upstream(slot)) up->close_link(0);
+    if (auto* const up = home.find_upstream(slot))
+      up->close_link(0);
   });
 }
 
 void connect(self_pointer self) {
   auto& s = self->state;
-  if (s.retired) return;
+  if (s.retired)
+    return;
   ++s.link;
   tell_registry(self, engine::server_state::connecting, {});
   engine::link_start start{s.slot, s.link, s.settings, s.known_legacy};
   s.process->post(home_of(s), [start = std::move(start)](engine::worker& home) mutable {
-    if (auto* const up = home.find_upstream(start.slot)) up->connect(std::move(start));
+    if (auto* const up = home.find_upstream(start.slot))
+      up->connect(std::move(start));
   });
 }
 
@@ -66,7 +69,8 @@ milliseconds next_delay(server_state& s, time_point now) {
 
 void on_link_down(self_pointer self, const link_went_down& event) {
   auto& s = self->state;
-  if (event.link != s.link || s.at == engine::server_state::down || s.retired) return;
+  if (event.link != s.link || s.at == engine::server_state::down || s.retired)
+    return;
   close_link(s);
   if (event.failure.retry_as_legacy && !s.known_legacy) {
     s.known_legacy = true;
@@ -90,15 +94,18 @@ void on_link_down(self_pointer self, const link_went_down& event) {
 
 void on_reconnect(self_pointer self, const reconnect& due) {
   auto& s = self->state;
-  if (due.link != s.link || s.at != engine::server_state::down || s.retired) return;
+  if (due.link != s.link || s.at != engine::server_state::down || s.retired)
+    return;
   // A lazy server waits for the next call again.
-  if (s.settings->lazy) return tell_registry(self, engine::server_state::idle, {});
+  if (s.settings->lazy)
+    return tell_registry(self, engine::server_state::idle, {});
   connect(self);
 }
 
 void on_link_up(self_pointer self, const link_came_up& event) {
   auto& s = self->state;
-  if (event.endpoint->link != s.link || s.retired) return;
+  if (event.endpoint->link != s.link || s.retired)
+    return;
   s.at = engine::server_state::ready;
   s.up_since = std::chrono::steady_clock::now();
   auto endpoint = std::make_shared<engine::server_endpoint>(*event.endpoint);
@@ -109,7 +116,8 @@ void on_link_up(self_pointer self, const link_came_up& event) {
 
 void on_relisted(self_pointer self, const link_relisted& event) {
   auto& s = self->state;
-  if (event.link != s.link || s.at != engine::server_state::ready || s.retired) return;
+  if (event.link != s.link || s.at != engine::server_state::ready || s.retired)
+    return;
   self->send(s.registry, server_changed{nullptr, event.catalogue, s.slot});
 }
 
@@ -148,7 +156,8 @@ server_actor::behavior_type server_behavior(self_pointer self, const server_setu
     connect(self);
   return {
       [self](const want_server&) {
-        if (self->state.at == engine::server_state::idle) connect(self);
+        if (self->state.at == engine::server_state::idle)
+          connect(self);
       },
       [self](const link_came_up& event) { on_link_up(self, event); },
       [self](const link_relisted& event) { on_relisted(self, event); },

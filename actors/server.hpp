@@ -34,7 +34,7 @@ struct server_setup {
   std::shared_ptr<const config::server> settings;
 };
 
-server_actor::behavior_type server_behavior(
-    server_actor::stateful_pointer<server_state> self, const server_setup& setup);
+server_actor::behavior_type server_behavior(server_actor::stateful_pointer<server_state> self,
+                                            const server_setup& setup);
 
 } // namespace nexus::actors

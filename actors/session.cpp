@@ -20,7 +20,8 @@ void finish(self_pointer self) {
 
 void on_check(self_pointer self) {
   auto& s = self->state;
-  if (s.session->closed.load()) return finish(self);
+  if (s.session->closed.load())
+    return finish(self);
   const auto idle_max = s.process->limits.session_idle_timeout;
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   const auto idle = now - nanoseconds(s.session->last_used_ns.load());

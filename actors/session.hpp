@@ -15,8 +15,9 @@ struct session_state {
   lifecycle_actor lifecycle;
 };
 
-session_actor::behavior_type session_behavior(
-    session_actor::stateful_pointer<session_state> self, engine::process* process,
-    const engine::session_ptr& session, const lifecycle_actor& lifecycle);
+session_actor::behavior_type session_behavior(session_actor::stateful_pointer<session_state> self,
+                                              engine::process* process,
+                                              const engine::session_ptr& session,
+                                              const lifecycle_actor& lifecycle);
 
 } // namespace nexus::actors

@@ -25,8 +25,7 @@ constexpr milliseconds drain_poll{10};
 /// Workers report here; each report becomes one message.
 class bridge final : public engine::control {
  public:
-  explicit bridge(std::shared_ptr<server_directory> directory)
-      : directory_(std::move(directory)) {}
+  explicit bridge(std::shared_ptr<server_directory> directory) : directory_(std::move(directory)) {}
   void attach(lifecycle_actor lifecycle) { lifecycle_ = std::move(lifecycle); }
 
   void server_wanted(std::uint32_t slot) override { tell(slot, want_server{}); }
@@ -48,14 +47,13 @@ class bridge final : public engine::control {
   void session_closed(const engine::session_ptr& closed) override {
     caf::anon_send(lifecycle_, session_ended{closed->id});
   }
-  void log_level_changed() override {
-    caf::anon_send(lifecycle_, actors::log_level_changed{});
-  }
+  void log_level_changed() override { caf::anon_send(lifecycle_, actors::log_level_changed{}); }
 
  private:
   template <class Message>
   void tell(std::uint32_t slot, Message message) {
-    if (const auto actor = directory_->find(slot)) caf::anon_send(actor, std::move(message));
+    if (const auto actor = directory_->find(slot))
+      caf::anon_send(actor, std::move(message));
   }
   std::shared_ptr<server_directory> directory_;
   lifecycle_actor lifecycle_;
@@ -120,9 +118,10 @@ class running_system final : public gateway_system {
   result<net::endpoint> listen(const net::endpoint& at) override {
     net::endpoint bound = at;
     for (std::uint32_t i = 0; i < process_.worker_count(); ++i) {
-      auto outcome = ask<result<net::endpoint>>(
-          {i}, [bound](engine::worker& w) { return w.listen(bound); });
-      if (!outcome) return outcome;
+      auto outcome =
+          ask<result<net::endpoint>>({i}, [bound](engine::worker& w) { return w.listen(bound); });
+      if (!outcome)
+        return outcome;
       bound = *outcome; // with port 0, the others join the port that the first one got
     }
     return bound;
@@ -146,7 +145,8 @@ class running_system final : public gateway_system {
       for (const auto& part : w.snapshot().servers()) {
         ++p.all;
         const auto* const up = w.find_upstream(part.slot);
-        if (up == nullptr) continue;
+        if (up == nullptr)
+          continue;
         const auto state = up->endpoint().state;
         p.ready += state == engine::server_state::ready;
         p.down += state == engine::server_state::down;
@@ -173,8 +173,8 @@ class running_system final : public gateway_system {
         stdio_.reset();
         return true;
       });
-    const auto last = std::chrono::steady_clock::now() + 2 * limits::child_stop_grace +
-                      std::chrono::seconds(1);
+    const auto last =
+        std::chrono::steady_clock::now() + 2 * limits::child_stop_grace + std::chrono::seconds(1);
     while (engine::stopping_children() > 0 && std::chrono::steady_clock::now() < last)
       std::this_thread::sleep_for(drain_poll);
   }
@@ -259,15 +259,16 @@ result<std::unique_ptr<gateway_system>> gateway_system::start(const config::gate
                                                    : net::reactor_kind::automatic;
   // A trial on this thread tells what every worker will find.
   auto trial = net::reactor::create(kind);
-  if (!trial) return std::unexpected(trial.error());
+  if (!trial)
+    return std::unexpected(trial.error());
   const auto chosen = (*trial)->kind();
   if (!(*trial)->fallback_reason().empty())
     log::warn("reactor", "fallback",
               {{"reactor", "epoll"}, {"reason", (*trial)->fallback_reason()}});
   trial->reset();
   const auto cores = std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  const auto workers = std::min<std::size_t>(settings.workers == 0 ? cores : settings.workers,
-                                             limits::workers_max);
+  const auto workers =
+      std::min<std::size_t>(settings.workers == 0 ? cores : settings.workers, limits::workers_max);
   log::info("gateway", "starting",
             {{"workers", workers},
              {"reactor", chosen == net::reactor_kind::io_uring ? "io_uring" : "epoll"},

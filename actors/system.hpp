@@ -16,8 +16,8 @@ class gateway_system {
  public:
   /// Starts the workers and begins to connect the servers; does not wait for them.
   /// @errors net::errc::unsupported when the reactor asked for is not to be had
-  [[nodiscard]] static result<std::unique_ptr<gateway_system>> start(
-      const config::gateway& settings);
+  [[nodiscard]] static result<std::unique_ptr<gateway_system>>
+  start(const config::gateway& settings);
   virtual ~gateway_system() = default;
 
   /// Accepts HTTP clients on every worker. @returns the bound address
