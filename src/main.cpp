@@ -26,7 +26,8 @@ class signal_source {
   signal_source() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, number);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1})
+      sigaddset(&set, number);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     fd_ = ::signalfd(-1, &set, SFD_CLOEXEC);
   }
@@ -37,7 +38,8 @@ class signal_source {
   /// @returns the signal, or 0 after `wait`
   [[nodiscard]] int next(milliseconds wait) const {
     pollfd ready{fd_, POLLIN, 0};
-    if (::poll(&ready, 1, static_cast<int>(wait.count())) <= 0) return 0;
+    if (::poll(&ready, 1, static_cast<int>(wait.count())) <= 0)
+      return 0;
     signalfd_siginfo info{};
     return ::read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
   }
@@ -53,12 +55,14 @@ class progress_line {
   /// @returns false once there is nothing left to wait for
   bool update(const gateway_system::progress& p) {
     const bool busy = p.ready + p.down + p.idle < p.all;
-    if (!shown_) return busy;
+    if (!shown_)
+      return busy;
     std::fputs(fmt::format("\r\033[Kconnecting {}/{} servers{}", p.ready, p.all,
                            p.down > 0 ? fmt::format(", {} down", p.down) : "")
                    .c_str(),
                stderr);
-    if (!busy) std::fputs("\n", stderr);
+    if (!busy)
+      std::fputs("\n", stderr);
     return busy;
   }
 
@@ -70,13 +74,16 @@ class gateway_runner final : public cli::gateway_port {
  public:
   int serve(config::gateway settings, const cli::serve_options& options) override {
     const auto at = net::endpoint::parse(settings.listen);
-    if (!at) return failed(at.error());
+    if (!at)
+      return failed(at.error());
     const signal_source signals;
     prepare(settings);
     auto gateway = gateway_system::start(settings);
-    if (!gateway) return failed(gateway.error());
+    if (!gateway)
+      return failed(gateway.error());
     const auto bound = (*gateway)->listen(*at);
-    if (!bound) return failed(bound.error());
+    if (!bound)
+      return failed(bound.error());
     log::info("gateway", "listening", {{"address", bound->to_string()}});
     run(**gateway, signals, settings, options);
     return finish(std::move(*gateway));
@@ -86,7 +93,8 @@ class gateway_runner final : public cli::gateway_port {
     const signal_source signals;
     prepare(settings);
     auto gateway = gateway_system::start(settings);
-    if (!gateway) return failed(gateway.error());
+    if (!gateway)
+      return failed(gateway.error());
     (*gateway)->serve_stdio(STDIN_FILENO, STDOUT_FILENO, [] { ::kill(::getpid(), SIGUSR1); });
     auto quiet = options;
     quiet.quiet = true;
@@ -97,12 +105,15 @@ class gateway_runner final : public cli::gateway_port {
   int with_gateway(config::gateway settings,
                    const std::function<int(const net::endpoint& address)>& work) override {
     const signal_source signals;
-    if (settings.log_level == log::level::info) settings.log_level = log::level::warn;
+    if (settings.log_level == log::level::info)
+      settings.log_level = log::level::warn;
     prepare(settings);
     auto gateway = gateway_system::start(settings);
-    if (!gateway) return failed(gateway.error());
+    if (!gateway)
+      return failed(gateway.error());
     const auto bound = (*gateway)->listen({"127.0.0.1", 0});
-    if (!bound) return failed(bound.error());
+    if (!bound)
+      return failed(bound.error());
     const int code = work(*bound);
     finish(std::move(*gateway));
     return code;
@@ -126,8 +137,10 @@ class gateway_runner final : public cli::gateway_port {
     bool connecting = true;
     for (;;) {
       const int number = signals.next(connecting ? milliseconds(200) : milliseconds(60'000));
-      if (connecting) connecting = progress.update(gateway.servers());
-      if (number == 0) continue;
+      if (connecting)
+        connecting = progress.update(gateway.servers());
+      if (number == 0)
+        continue;
       if (number != SIGHUP) {
         log::info("gateway", "stopping", {{"signal", number}});
         return;
@@ -138,9 +151,9 @@ class gateway_runner final : public cli::gateway_port {
 
   static void reload(gateway_system& gateway, const config::gateway& started_with,
                      const cli::serve_options& options) {
-    auto loaded = config::load_file(options.config_path.empty() ? "nexus.json"
-                                                                : options.config_path,
-                                    config::environment::of_process());
+    auto loaded =
+        config::load_file(options.config_path.empty() ? "nexus.json" : options.config_path,
+                          config::environment::of_process());
     for (const auto& finding : loaded.findings) {
       if (finding.level == config::severity::error)
         log::error("config", "finding", {{"text", finding.to_string()}});
