@@ -59,13 +59,14 @@ void on_changed(self_pointer self, const server_changed& event) {
       part.available = available;
       visible = visible || part.catalogue != nullptr;
     }
-    s.unpublished.push_back(event.endpoint);
-    if (!visible || !available) {
-      // Nothing in the snapshot depends on it, or calls should fail without delay.
-      for (const auto& endpoint : s.unpublished)
-        s.process->post_to_all([endpoint](engine::worker& w) { w.install(endpoint); });
-      s.unpublished.clear();
-    }
+    // It takes the place of one that still waits for its snapshot; those of others keep waiting.
+    std::erase_if(s.unpublished, [&](const auto& older) { return older->slot == event.slot; });
+    // Nothing in the snapshot depends on it, or calls should fail without delay.
+    if (!visible || !available)
+      s.process->post_to_all(
+          [endpoint = event.endpoint](engine::worker& w) { w.install(endpoint); });
+    else
+      s.unpublished.push_back(event.endpoint);
   }
   if (visible)
     schedule(self);
@@ -82,13 +83,14 @@ void on_publish(self_pointer self) {
   auto snapshot =
       std::make_shared<const catalog::snapshot>(++s.generation, s.order.names, std::move(parts));
   s.process->catalogue_tools = snapshot->all().size();
-  s.process->catalogue_generation = s.generation;
   s.process->post_to_all([snapshot, endpoints = std::move(s.unpublished)](engine::worker& w) {
     w.install(snapshot);
     for (const auto& endpoint : endpoints)
       w.install(endpoint);
   });
   s.unpublished.clear();
+  s.process->catalogue_generation = s.generation;
+  s.process->catalogue_generation.notify_all();
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <thread>
 
 #include <caf/detail/double_ended_queue.hpp>
 #include <caf/policy/unprofiled.hpp>
@@ -43,6 +44,7 @@ class fused_policy : public caf::policy::unprofiled {
   struct coordinator_data {
     explicit coordinator_data(caf::scheduler::abstract_coordinator*) {}
     std::atomic<std::size_t> next_worker{0};
+    std::atomic<std::size_t> stopped{0}; ///< workers that run nothing any more
   };
 
   struct worker_data {
@@ -54,6 +56,7 @@ class fused_policy : public caf::policy::unprofiled {
     std::atomic<std::size_t> queued{0};
     std::unique_ptr<engine::worker> engine; ///< made and destroyed on its own thread
     std::atomic<net::reactor*> reactor{nullptr};
+    std::atomic<unsigned> wakers{0}; ///< threads that may hold `reactor` right now
     std::atomic<bool> sleeping{false};
     std::atomic<std::uint64_t> jobs{0}, steals{0};
     unsigned since_poll = 0;
@@ -67,9 +70,12 @@ class fused_policy : public caf::policy::unprofiled {
 
   template <class Worker>
   void external_enqueue(Worker* self, caf::resumable* job) {
+    // Announced before the job can be taken: it may be the one that ends this worker.
+    d(self).wakers.fetch_add(1);
     push(self, job);
     if (auto* const reactor = d(self).reactor.load())
       reactor->wake();
+    d(self).wakers.fetch_sub(1);
   }
 
   template <class Worker>
@@ -110,10 +116,20 @@ class fused_policy : public caf::policy::unprofiled {
     }
   }
 
+  /// Workers post to each other and wake each other, so none goes before all have stopped.
   template <class Worker>
   void before_shutdown(Worker* self) {
-    d(self).reactor.store(nullptr);
-    d(self).engine.reset();
+    auto* const parent = self->parent();
+    auto& stopped = d(parent).stopped;
+    stopped.fetch_add(1);
+    stopped.notify_all();
+    for (auto count = stopped.load(); count < parent->num_workers(); count = stopped.load())
+      stopped.wait(count);
+    auto& data = d(self);
+    data.reactor.store(nullptr);
+    while (data.wakers.load() > 0)
+      std::this_thread::yield();
+    data.engine.reset();
   }
 
   template <class Worker, class Function>
@@ -178,8 +194,13 @@ class fused_policy : public caf::policy::unprofiled {
       auto& other = d(parent->worker_by_id(i));
       if (i == self->id() || !other.sleeping.load(std::memory_order_relaxed))
         continue;
-      if (auto* const reactor = other.reactor.load())
-        return reactor->wake();
+      other.wakers.fetch_add(1);
+      auto* const reactor = other.reactor.load();
+      if (reactor != nullptr)
+        reactor->wake();
+      other.wakers.fetch_sub(1);
+      if (reactor != nullptr)
+        return;
     }
   }
 };

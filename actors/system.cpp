@@ -99,9 +99,12 @@ class running_system final : public gateway_system {
     bridge_.attach(lifecycle_);
     connect_metrics();
     apply(settings);
+    // From the first client on, every worker knows which servers there are.
+    process_.catalogue_generation.wait(0);
   }
 
   ~running_system() override {
+    if (!process_.draining) drain(); // children have to end before their workers' reactors
     process_.metrics.connect({});
     caf::anon_send_exit(lifecycle_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry_, caf::exit_reason::user_shutdown);

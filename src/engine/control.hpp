@@ -45,6 +45,15 @@ struct server_endpoint {
 };
 using endpoint_ptr = std::shared_ptr<const server_endpoint>;
 
+/// How a server's link begins.
+struct link_start {
+  std::uint32_t slot = 0;
+  std::uint64_t link = 0;
+  std::shared_ptr<const config::server> settings;
+  /// Skip the probe: an earlier one found a legacy server, or ended the child.
+  bool known_legacy = false;
+};
+
 /// Why a link ended.
 struct link_failure {
   std::string reason;

@@ -273,14 +273,7 @@ void http_connection::serve_get(view_scope scope) {
   }
   if (version && !known)
     return respond(400, text_plain, "unsupported MCP-Protocol-Version\n");
-  auto& x = worker_.acquire(); // stands for the request while its session is looked up
-  x.client = this;
-  x.scope = scope;
-  x.request.clear();
-  active_ = &x;
   const auto found = worker_.find_session(*id);
-  active_ = nullptr;
-  worker_.release(x);
   worker_id home;
   if (!found && parse_session_home(*id, home) && home != worker_.id() &&
       home.value < worker_.shared().worker_count()) {

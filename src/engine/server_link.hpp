@@ -19,15 +19,6 @@ namespace nexus::engine {
 class event_listener;
 class worker;
 
-/// How a server's link begins.
-struct link_start {
-  std::uint32_t slot = 0;
-  std::uint64_t link = 0;
-  std::shared_ptr<const config::server> settings;
-  /// Skip the probe: an earlier one found a legacy server, or ended the child.
-  bool known_legacy = false;
-};
-
 /// The home end of one connection to a server, from opening it to its loss: negotiates the era,
 /// lists the tools, keeps listening for changes, and carries the calls of all workers when the
 /// transport is a channel. It reports to the control plane and never reconnects by itself.

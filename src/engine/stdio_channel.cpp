@@ -1,5 +1,6 @@
 #include "engine/stdio_channel.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 #include <fmt/format.h>
@@ -14,8 +15,10 @@ namespace {
 
 /// Lines of stderr that are kept for error texts.
 constexpr std::size_t last_words_count = 3;
-/// After stdout ends, the child's exit status is awaited this long to tell why.
-constexpr milliseconds exit_wait{250};
+/// A child that goes away shows it in several ways, in any order: by its exit and by the ends of
+/// stdout and stderr. So long after the first of them the others are awaited, to lose no answer and
+/// to tell the whole reason.
+constexpr milliseconds last_bytes_wait{250};
 
 std::atomic<std::size_t> stopping{0};
 
@@ -40,43 +43,44 @@ std::size_t stopping_children() noexcept {
   return stopping.load();
 }
 
-struct stdio_channel::child_holder {
-  std::unique_ptr<net::child_process> child;
-  stdio_channel* owner = nullptr;
-  bool is_stopping = false;
-  std::shared_ptr<child_holder> self; ///< keeps itself until the child is gone
-};
-
 /// Reads the child's stderr into the log, at a bounded rate.
 class stdio_channel::error_reader final : public net::stream_handler {
  public:
   error_reader(net::reactor& on, std::string name) : reactor_(on), name_(std::move(name)) {}
 
-  void attach(net::stream_ptr stream) {
+  /// @param on_ended called once the child cannot write any more
+  void attach(net::stream_ptr stream, unique_function<void()> on_ended) {
     stream_ = std::move(stream);
+    on_ended_ = std::move(on_ended);
     stream_->set_handler(*this);
   }
+  [[nodiscard]] bool ended() const noexcept { return stream_ == nullptr; }
   [[nodiscard]] std::string last_words() const {
     return fmt::format("{}", fmt::join(last_, " | "));
   }
 
  private:
   void on_data(std::string_view bytes) override {
-    for (const char c : bytes) {
-      if (c != '\n') {
-        if (line_.size() < limits::child_stderr_line_bytes_max)
-          line_ += c;
-        continue;
-      }
+    for (;;) {
+      const auto end = bytes.find('\n');
+      const auto room = limits::child_stderr_line_bytes_max - line_.size();
+      line_ += bytes.substr(0, std::min(end, room));
+      if (end == std::string_view::npos)
+        return;
       take_line();
+      bytes.remove_prefix(end + 1);
     }
   }
   void on_end() override {
     if (!line_.empty())
       take_line();
-    stream_.reset();
+    finish();
   }
-  void on_error(const error&) override { stream_.reset(); }
+  void on_error(const error&) override { finish(); }
+  void finish() {
+    stream_.reset();
+    on_ended_();
+  }
 
   void take_line() {
     if (!line_.empty() && line_.back() == '\r')
@@ -95,15 +99,30 @@ class stdio_channel::error_reader final : public net::stream_handler {
   net::reactor& reactor_;
   std::string name_;
   net::stream_ptr stream_;
+  unique_function<void()> on_ended_;
   std::string line_;
   std::deque<std::string> last_;
   rate_limit limit_{limits::child_stderr_lines_per_second};
 };
 
+/// While the child is being stopped, what it still writes is read and dropped: a closed or a full
+/// pipe could keep it from ending in order.
+struct stdio_channel::child_holder final : net::stream_handler {
+  std::unique_ptr<net::child_process> child;
+  std::unique_ptr<error_reader> errors;
+  stdio_channel* owner = nullptr;
+  bool is_stopping = false;
+  std::shared_ptr<child_holder> self; ///< keeps itself until the child is gone
+
+  void on_data(std::string_view) override {}
+  void on_end() override {}
+  void on_error(const error&) override {}
+};
+
 stdio_channel::stdio_channel(net::reactor& on, const config::server& settings,
                              channel_handler& handler)
-    : reactor_(on), name_(settings.name), handler_(&handler), lines_(limits::stdio_line_bytes_max) {
-}
+    : reactor_(on), handler_(&handler), lines_(limits::stdio_line_bytes_max),
+      last_bytes_([this] { closed(); }) {}
 
 result<std::unique_ptr<stdio_channel>>
 stdio_channel::open(net::reactor& on, const config::server& settings, channel_handler& handler) {
@@ -124,17 +143,24 @@ stdio_channel::open(net::reactor& on, const config::server& settings, channel_ha
   holder->owner = self.get();
   self->child_ = std::move(holder);
   self->pid_ = self->child_->child->pid();
-  self->errors_ = std::make_unique<error_reader>(on, settings.name);
-  self->errors_->attach(std::move(self->child_->child->errors()));
+  self->child_->errors = std::make_unique<error_reader>(on, settings.name);
+  self->child_->errors->attach(std::move(self->child_->child->errors()),
+                               [child = self->child_.get()] {
+                                 if (child->owner != nullptr)
+                                   child->owner->wind_up();
+                               });
   self->child_->child->io()->set_handler(*self);
   log::debug("server", "child_started", {{"server", settings.name}, {"pid", self->pid_}});
   return self;
 }
 
 stdio_channel::~stdio_channel() {
+  if (!child_)
+    return; // it could not be started
   child_->owner = nullptr;
   if (!child_->child->running())
     return;
+  child_->child->io()->set_handler(*child_);
   child_->is_stopping = true;
   stopping.fetch_add(1);
   child_->self = child_;
@@ -162,48 +188,56 @@ std::size_t stdio_channel::queued_bytes() const noexcept {
 }
 
 std::string stdio_channel::last_words() const {
-  return errors_->last_words();
+  return child_->errors->last_words();
 }
 
 void stdio_channel::on_data(std::string_view bytes) {
-  const auto alive = child_; // the handler may end the channel within a line
-  const bool fits = lines_.feed(bytes, [&](std::string& line) {
-    if (alive->owner == nullptr)
-      return;
+  if (handler_ == nullptr)
+    return; // closed already
+  const bool fits = lines_.feed(bytes, [this](std::string& line) {
     heard_ = true;
     json::ensure_padding(line);
     handler_->on_channel_text(line);
   });
-  if (alive->owner == nullptr)
-    return;
   if (!fits)
     closed(
         fmt::format("the server wrote a line of more than {} bytes", limits::stdio_line_bytes_max));
 }
 
 void stdio_channel::on_end() {
-  // The exit status tells more than the end of stdout; it follows at once when the child is gone.
-  exit_wait_.set_action([this] { closed("the server closed its stdout"); });
-  reactor_.arm(exit_wait_, exit_wait);
+  stdout_ended_ = true;
+  wind_up();
 }
 
 void stdio_channel::on_error(const error& reason) {
-  exit_wait_.set_action(
-      [this, text = "the server's pipe failed: " + reason.message] { closed(text); });
-  reactor_.arm(exit_wait_, exit_wait);
+  stdout_ended_ = true;
+  if (ending_.empty())
+    ending_ = "the server's pipe failed: " + reason.message;
+  wind_up();
 }
 
 void stdio_channel::on_exit(net::exit_status status) {
-  std::string reason = "the server process ended with " + status.to_string();
-  if (const auto words = last_words(); !words.empty())
-    reason += "; its stderr said: " + words;
-  closed(reason);
+  ending_ = "the server process ended with " + status.to_string();
+  wind_up();
 }
 
-void stdio_channel::closed(const std::string& reason) {
-  exit_wait_.cancel();
+void stdio_channel::wind_up() {
+  const bool exited = !child_->child->running();
+  if (exited && stdout_ended_ && child_->errors->ended())
+    return closed();
+  // A child that closes only its stderr is well.
+  if ((exited || stdout_ended_) && !last_bytes_.armed())
+    reactor_.arm(last_bytes_, last_bytes_wait);
+}
+
+void stdio_channel::closed(std::string reason) {
+  last_bytes_.cancel();
   if (handler_ == nullptr)
     return;
+  if (reason.empty())
+    reason = ending_.empty() ? "the server closed its stdout" : ending_;
+  if (const auto words = last_words(); !words.empty())
+    reason += "; its stderr said: " + words;
   auto* const handler = handler_;
   handler_ = nullptr;
   handler->on_channel_closed(reason, !heard_);

@@ -11,8 +11,8 @@
 
 namespace nexus::engine {
 
-/// Cuts a byte stream into lines of at most limits::stdio_line_bytes_max; CR before LF and a BOM at
-/// the start are dropped.
+/// Cuts a byte stream into lines of bounded length; CR before LF and a BOM that begins a line are
+/// dropped.
 class line_splitter {
  public:
   /// @returns false when a line exceeds the limit; the splitter is then unusable
@@ -22,12 +22,13 @@ class line_splitter {
   explicit line_splitter(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
 
  private:
-  static void trim_end(std::string& line) {
+  static void trim(std::string& line) {
     if (!line.empty() && line.back() == '\r')
       line.pop_back();
+    if (line.starts_with("\xef\xbb\xbf"))
+      line.erase(0, 3);
   }
   std::size_t line_bytes_max_;
-  bool at_start_ = true;
   std::string partial_;
 };
 
@@ -56,17 +57,20 @@ class stdio_channel final : public channel, private net::stream_handler {
   void on_end() override;
   void on_error(const error& reason) override;
   void on_exit(net::exit_status status);
-  void closed(const std::string& reason);
+  /// The child exited or closed its stdout: ends the channel when there is nothing more to learn.
+  void wind_up();
+  /// @param reason by default, how the child went away
+  void closed(std::string reason = {});
 
   net::reactor& reactor_;
-  const std::string name_;
   channel_handler* handler_;
   std::shared_ptr<child_holder> child_;
-  std::unique_ptr<error_reader> errors_;
   line_splitter lines_;
   int pid_ = 0;
   bool heard_ = false;
-  net::timer exit_wait_;
+  bool stdout_ended_ = false;
+  std::string ending_; ///< how the child exited, or how its pipe failed; empty until then
+  net::timer last_bytes_;
 };
 
 /// The number of children that are being stopped in the background, in the whole process.
@@ -76,20 +80,18 @@ class stdio_channel final : public channel, private net::stream_handler {
 
 template <class Sink>
 bool line_splitter::feed(std::string_view bytes, Sink&& on_line) {
-  if (at_start_ && partial_.empty() && bytes.starts_with("\xef\xbb\xbf"))
-    bytes.remove_prefix(3);
-  if (!bytes.empty())
-    at_start_ = false;
   while (!bytes.empty()) {
     const auto end = bytes.find('\n');
     const auto piece = bytes.substr(0, end);
-    if (partial_.size() + piece.size() > line_bytes_max_)
+    if (partial_.size() + piece.size() > line_bytes_max_) {
+      partial_ = {};
       return false;
+    }
     partial_ += piece;
     if (end == std::string_view::npos)
       return true;
     bytes.remove_prefix(end + 1);
-    trim_end(partial_);
+    trim(partial_);
     if (!partial_.empty()) {
       on_line(partial_);
       partial_.clear();

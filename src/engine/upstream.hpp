@@ -18,7 +18,6 @@ namespace nexus::engine {
 
 class server_link;
 class worker;
-struct link_start;
 
 /// Why an exchange is given up before its answer.
 enum class give_up : std::uint8_t {

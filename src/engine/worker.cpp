@@ -1,6 +1,7 @@
 #include "engine/worker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
@@ -43,11 +44,7 @@ worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reac
       metrics_(shared.metrics.worker(id.value)),
       snapshot_(std::make_shared<const catalog::snapshot>(0, catalog::naming::prefixed,
                                                           std::vector<catalog::server_part>{})) {
-  burial_.set_action([this] {
-    auto dead = std::move(graveyard_);
-    graveyard_.clear();
-    dead.clear();
-  });
+  burial_.set_action([this] { bury_now(); });
   sweep_.set_action([this] { sweep_sessions(); });
   tell_.set_action([this] { tell_tools_changed(); });
   reactor_->arm(sweep_, session_sweep_interval);
@@ -144,6 +141,21 @@ void worker::remove_server(std::uint32_t slot) {
     return;
   up->fail_all("the server was removed from the configuration");
   bury(std::move(upstreams_[slot]));
+}
+
+void worker::open_link_soon(link_start start) {
+  links_.push_back(std::move(start));
+  if (links_.size() == 1) open_next_link();
+}
+
+void worker::open_next_link() {
+  reactor_->post([this] {
+    if (links_.empty()) return; // closed meanwhile
+    const auto start = std::move(links_.front());
+    links_.pop_front();
+    if (auto* const up = find_upstream(start.slot)) up->connect(start);
+    if (!links_.empty()) open_next_link();
+  });
 }
 
 void worker::set_log_level(mcp::log_level least) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -78,6 +79,9 @@ class worker {
   /// The control plane replaced a server's endpoint.
   void install(const endpoint_ptr& endpoint);
   void remove_server(std::uint32_t slot);
+  /// Opens a server's link in a turn of its own: starting a child takes about a millisecond, and
+  /// clients are served between two of them.
+  void open_link_soon(link_start start);
   /// Least severity that any session wants, for the servers whose links are here.
   void set_log_level(mcp::log_level least);
   /// Ends every link of this worker: children are stopped, sessions are ended.
@@ -129,7 +133,9 @@ class worker {
  private:
   static constexpr unsigned id_sequence_bits = 44;
   void schedule_burial();
+  void bury_now();
   void sweep_sessions();
+  void open_next_link();
 
   process& shared_;
   const worker_id id_;
@@ -146,6 +152,7 @@ class worker {
   std::uint64_t sequence_ = 0;
 
   std::vector<std::unique_ptr<upstream>> upstreams_; // by slot
+  std::deque<link_start> links_;                     // to open, one a turn
   std::unordered_map<std::string_view, session_ptr> sessions_;
   std::vector<listening_stream*> streams_;
   std::unordered_map<std::uint64_t, std::unique_ptr<http_connection>> connections_;
