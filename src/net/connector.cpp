@@ -115,8 +115,7 @@ void connector::attempted(unique_fd fd, int number) {
         fmt::format("{}: {}", addresses_[next_ - 1].to_endpoint().to_string(), errno_text(number));
     return try_next();
   }
-  const int raw = fd.release();
-  auto tcp = reactor_->make_stream(raw, raw);
+  auto tcp = reactor_->make_stream(descriptors::of_socket(fd.release()));
   if (options_.tls)
     encrypt(std::move(tcp));
   else

@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.hpp"
@@ -21,11 +20,6 @@ constexpr int linger_stalls_max = 10;
 /// What is read at most of a peer that no longer takes anything, before it is given up.
 constexpr std::size_t last_words_bytes_max = 1024 * 1024;
 
-bool is_socket(int fd) noexcept {
-  struct stat status {};
-  return fd >= 0 && ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
-}
-
 void restore_blocking(int fd) noexcept {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags >= 0)
@@ -39,16 +33,15 @@ void close_after_flush(stream_ptr closing) {
     closing.release()->release_after_flush();
 }
 
-io_stream::io_stream(reactor_base& owner, int read_fd, int write_fd)
-    : io_object(owner), read_fd_(read_fd), write_fd_(write_fd) {
-  reads_socket_ = is_socket(read_fd);
-  writes_socket_ = write_fd == read_fd ? reads_socket_ : is_socket(write_fd);
+io_stream::io_stream(reactor_base& owner, const descriptors& fds)
+    : io_object(owner), read_fd_(fds.read), write_fd_(fds.write), reads_socket_(fds.read_socket),
+      writes_socket_(fds.write_socket) {
   // Sockets are asked with MSG_DONTWAIT; everything else needs the flag, which its descriptor may
   // share with other processes (a terminal).
-  if (!reads_socket_ && read_fd >= 0)
-    restore_read_blocking_ = set_nonblocking(read_fd);
-  if (!writes_socket_ && write_fd >= 0 && write_fd != read_fd)
-    restore_write_blocking_ = set_nonblocking(write_fd);
+  if (!reads_socket_ && fds.read >= 0)
+    restore_read_blocking_ = set_nonblocking(fds.read);
+  if (!writes_socket_ && fds.write >= 0 && fds.write != fds.read)
+    restore_write_blocking_ = set_nonblocking(fds.write);
   owner.stream_opened();
 }
 
@@ -73,6 +66,8 @@ void io_stream::flush() {
     out_.clear();
     return;
   }
+  if (write_ended_)
+    out_.clear();
   const std::size_t queued = queued_bytes();
   if (queued > limits::write_queue_high_bytes) {
     above_high_ = true;
@@ -270,7 +265,8 @@ void io_stream::release() noexcept {
 }
 
 void io_stream::release_after_flush() noexcept {
-  if (dead_ || error_ || write_fd_ < 0 || queued_bytes() + (reads_socket_ ? 1 : 0) == 0)
+  const bool nothing_to_do = queued_bytes() == 0 && !reads_socket_;
+  if (dead_ || error_ || write_fd_ < 0 || nothing_to_do)
     return release();
   handler_ = nullptr;
   lingering_ = true;

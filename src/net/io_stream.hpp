@@ -28,7 +28,7 @@ class io_stream : public stream, public io_object {
   void flush_now();
 
  protected:
-  io_stream(reactor_base& owner, int read_fd, int write_fd);
+  io_stream(reactor_base& owner, const descriptors& fds);
   ~io_stream() override;
   void release() noexcept final;
   void release_after_flush() noexcept final;
@@ -84,6 +84,8 @@ class io_stream : public stream, public io_object {
   void finish_lingering() noexcept;
   void arm_stall(nanoseconds delay);
 
+  const bool reads_socket_;
+  const bool writes_socket_;
   stream_handler* handler_ = nullptr;
   std::string out_;      ///< what the owner appends to
   std::string sending_;  ///< what the kernel may hold
@@ -101,8 +103,6 @@ class io_stream : public stream, public io_object {
   bool drained_pending_ = false;
   bool drain_before_error_ = false; ///< writing failed: what the peer said before may say why
   bool error_follows_data_ = false; ///< reading failed: told once reading is wanted
-  bool reads_socket_ = false;
-  bool writes_socket_ = false;
   bool restore_read_blocking_ = false;
   bool restore_write_blocking_ = false;
   bool stall_has_action_ = false;

@@ -76,9 +76,13 @@ class reactor {
 
   /// Handles everything that is ready without sleeping: posts, I/O, due timers; then sends what
   /// streams flushed. @returns how many events were handled
+  ///
+  /// What is flushed between two calls leaves with the next one. io_uring also keeps what is
+  /// flushed during a call for the next one, which then submits, waits and collects in one system
+  /// call: call poll() or wait() in a loop.
   virtual std::size_t poll() = 0;
   /// As poll(), but first sleeps until something is ready, a timer is due, `max` has passed, or
-  /// wake() is called.
+  /// wake() is called; a signal may end the sleep early. @returns how many events were handled
   virtual std::size_t wait(nanoseconds max) = 0;
   /// Ends a wait() from any thread. Cheap when the reactor does not sleep.
   virtual void wake() noexcept = 0;
@@ -98,6 +102,7 @@ class reactor {
   [[nodiscard]] virtual std::unique_ptr<pending_connect> connect(connect_options options,
                                                                  connect_handler on_done) = 0;
   /// Takes descriptors over: `read_fd` and `write_fd` may be equal (a socket) or -1 (one way).
+  /// What is no socket gets O_NONBLOCK, which is taken back when the stream closes it.
   [[nodiscard]] virtual stream_ptr adopt(int read_fd, int write_fd) = 0;
 
   [[nodiscard]] virtual reactor_counters counters() const noexcept = 0;

@@ -46,6 +46,17 @@ void io_object::let_go() noexcept {
     reactor_->graveyard_.push_back(this);
 }
 
+// ---- descriptors -------------------------------------------------------------------------------
+
+descriptors descriptors::of(int read_fd, int write_fd) noexcept {
+  const auto is_socket = [](int fd) {
+    struct stat status {};
+    return fd >= 0 && ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+  };
+  const bool read_socket = is_socket(read_fd);
+  return {read_fd, write_fd, read_socket, write_fd == read_fd ? read_socket : is_socket(write_fd)};
+}
+
 // ---- acceptor ----------------------------------------------------------------------------------
 
 acceptor::acceptor(reactor_base& owner, unique_fd fd, reactor::accept_handler on_accept)
@@ -70,7 +81,7 @@ void acceptor::accepted(int fd) {
     return;
   const endpoint peer = peer_endpoint(fd);
   reactor_->count_system_call();
-  on_accept_(reactor_->make_stream(guard.release(), fd), peer);
+  on_accept_(reactor_->make_stream(descriptors::of_socket(guard.release())), peer);
 }
 
 bool acceptor::accept_failed(int number) {
@@ -296,7 +307,7 @@ std::unique_ptr<pending_connect> reactor_base::connect(connect_options options,
 }
 
 stream_ptr reactor_base::adopt(int read_fd, int write_fd) {
-  return make_stream(read_fd, write_fd);
+  return make_stream(descriptors::of(read_fd, write_fd));
 }
 
 } // namespace nexus::net

@@ -51,6 +51,17 @@ class io_object {
   io_object** previous_next_ = nullptr;
 };
 
+/// The descriptors of a stream. What they are is asked of the kernel only where it is not known.
+struct descriptors {
+  int read = -1;
+  int write = -1;
+  bool read_socket = false;
+  bool write_socket = false;
+
+  [[nodiscard]] static descriptors of_socket(int fd) noexcept { return {fd, fd, true, true}; }
+  [[nodiscard]] static descriptors of(int read_fd, int write_fd) noexcept;
+};
+
 /// A listener's socket; the two reactors differ in how they accept.
 class acceptor : public io_object {
  public:
@@ -130,7 +141,7 @@ class reactor_base : public reactor {
   [[nodiscard]] stream_ptr adopt(int read_fd, int write_fd) final;
 
   // ---- For streams, acceptors and connectors --------------------------------------------------
-  [[nodiscard]] virtual stream_ptr make_stream(int read_fd, int write_fd) = 0;
+  [[nodiscard]] virtual stream_ptr make_stream(const descriptors& fds) = 0;
   [[nodiscard]] virtual acceptor* make_acceptor(unique_fd fd, accept_handler on_accept) = 0;
   [[nodiscard]] virtual connect_attempt* start_attempt(unique_fd fd, const socket_address& to,
                                                        connect_attempt::handler on_done) = 0;

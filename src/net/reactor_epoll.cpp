@@ -41,7 +41,7 @@ class epoll_reactor final : public reactor_base {
   ~epoll_reactor() override;
 
   [[nodiscard]] reactor_kind kind() const noexcept override { return reactor_kind::epoll; }
-  [[nodiscard]] stream_ptr make_stream(int read_fd, int write_fd) override;
+  [[nodiscard]] stream_ptr make_stream(const descriptors& fds) override;
   [[nodiscard]] acceptor* make_acceptor(unique_fd fd, accept_handler on_accept) override;
   [[nodiscard]] connect_attempt* start_attempt(unique_fd fd, const socket_address& to,
                                                connect_attempt::handler on_done) override;
@@ -69,7 +69,7 @@ class epoll_reactor final : public reactor_base {
 
 class epoll_stream final : public io_stream {
  public:
-  epoll_stream(epoll_reactor& on, int read_fd, int write_fd);
+  epoll_stream(epoll_reactor& on, const descriptors& fds);
 
  protected:
   void start_reading() override;
@@ -102,14 +102,14 @@ class epoll_stream final : public io_stream {
   bool blocked_ = false;      ///< a write found no room
 };
 
-epoll_stream::epoll_stream(epoll_reactor& on, int read_fd, int write_fd)
-    : io_stream(on, read_fd, write_fd), on_(on) {
+epoll_stream::epoll_stream(epoll_reactor& on, const descriptors& fds)
+    : io_stream(on, fds), on_(on) {
   constexpr std::uint32_t reading = EPOLLIN | EPOLLRDHUP | EPOLLET;
   const std::uint32_t both = reading | EPOLLOUT;
-  if (read_fd >= 0)
-    always_ready_ = !on.watch(read_fd, read_fd == write_fd ? both : reading, read_side_);
-  if (write_fd >= 0 && write_fd != read_fd)
-    on.watch(write_fd, EPOLLOUT | EPOLLET, write_side_);
+  if (fds.read >= 0)
+    always_ready_ = !on.watch(fds.read, fds.read == fds.write ? both : reading, read_side_);
+  if (fds.write >= 0 && fds.write != fds.read)
+    on.watch(fds.write, EPOLLOUT | EPOLLET, write_side_);
   readable_ = always_ready_;
 }
 
@@ -277,8 +277,8 @@ epoll_reactor::~epoll_reactor() {
   part_from_objects();
 }
 
-stream_ptr epoll_reactor::make_stream(int read_fd, int write_fd) {
-  return stream_ptr(new epoll_stream(*this, read_fd, write_fd));
+stream_ptr epoll_reactor::make_stream(const descriptors& fds) {
+  return stream_ptr(new epoll_stream(*this, fds));
 }
 
 acceptor* epoll_reactor::make_acceptor(unique_fd fd, accept_handler on_accept) {

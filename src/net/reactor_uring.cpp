@@ -55,7 +55,7 @@ class uring_reactor final : public reactor_base {
   ~uring_reactor() override;
 
   [[nodiscard]] reactor_kind kind() const noexcept override { return reactor_kind::io_uring; }
-  [[nodiscard]] stream_ptr make_stream(int read_fd, int write_fd) override;
+  [[nodiscard]] stream_ptr make_stream(const descriptors& fds) override;
   [[nodiscard]] acceptor* make_acceptor(unique_fd fd, accept_handler on_accept) override;
   [[nodiscard]] connect_attempt* start_attempt(unique_fd fd, const socket_address& to,
                                                connect_attempt::handler on_done) override;
@@ -98,8 +98,7 @@ class uring_reactor final : public reactor_base {
 
 class uring_stream final : public io_stream, public uring_source {
  public:
-  uring_stream(uring_reactor& on, int read_fd, int write_fd)
-      : io_stream(on, read_fd, write_fd), on_(on) {}
+  uring_stream(uring_reactor& on, const descriptors& fds) : io_stream(on, fds), on_(on) {}
 
   void complete(operation which, const io_uring_cqe& cqe) override;
   /// The silent send was tried; `silent_result_` says what came of it.
@@ -404,8 +403,8 @@ uring_reactor::~uring_reactor() {
   part_from_objects();
 }
 
-stream_ptr uring_reactor::make_stream(int read_fd, int write_fd) {
-  return stream_ptr(new uring_stream(*this, read_fd, write_fd));
+stream_ptr uring_reactor::make_stream(const descriptors& fds) {
+  return stream_ptr(new uring_stream(*this, fds));
 }
 
 acceptor* uring_reactor::make_acceptor(unique_fd fd, accept_handler on_accept) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -180,6 +181,8 @@ void uring_ring::commit_buffers() noexcept {
 }
 
 void uring_ring::add_buffers() noexcept {
+  if (std::exchange(grown_, true))
+    return;
   const int more = buffers_count_ == 0
                        ? buffers_at_first
                        : std::min<int>(buffers_count_, buffers_max - buffers_count_);

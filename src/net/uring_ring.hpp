@@ -37,6 +37,7 @@ class uring_ring {
   std::size_t reap(Handler&& handle) {
     unsigned head = 0;
     unsigned count = 0;
+    grown_ = false;
     io_uring_cqe* cqe = nullptr;
     io_uring_for_each_cqe(&ring_, head, cqe) {
       handle(*cqe);
@@ -55,7 +56,7 @@ class uring_ring {
   [[nodiscard]] std::string_view bytes(const io_uring_cqe& cqe) const noexcept;
   /// Gives the buffer of such a completion back; the kernel sees it after reap().
   void recycle(const io_uring_cqe& cqe) noexcept;
-  /// Called upon ENOBUFS: puts more buffers into circulation, up to a bound.
+  /// Called upon ENOBUFS: puts more buffers into circulation, once per reap() and up to a bound.
   void add_buffers() noexcept;
 
   /// Sends may be tried at once and stay silent when they succeed: see reactor_uring.cpp.
@@ -76,6 +77,7 @@ class uring_ring {
   bool all_submitted_ = true;
   bool silent_sends_ = false;
   bool leak_buffers_ = false;
+  bool grown_ = false; ///< by completions of this reap()
   int to_commit_ = 0;
   std::uint16_t buffers_count_ = 0; ///< in circulation
   char* buffers_ = nullptr;

@@ -1,8 +1,17 @@
 #include "tests/unit/net/net_fixture.hpp"
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <thread>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 using namespace nexus;
 using namespace nexus::net;
@@ -22,6 +31,81 @@ TEST_CASE("reactor takes io_uring where it is allowed, and says why not elsewher
     CHECK(ring.error().code == make_error_code(errc::unsupported));
   }
   CHECK(make_reactor(reactor_kind::epoll)->fallback_reason().empty());
+}
+
+namespace {
+
+/// In a child of its own, whose kernel refuses to set a ring up. @returns an exit code
+int create_without_ring(int refusal) {
+  const sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(refusal)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{4, const_cast<sock_filter*>(program)};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return 1;
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    return 2;
+  const auto ring = reactor::create(reactor_kind::io_uring);
+  if (ring || ring.error().code != make_error_code(errc::unsupported))
+    return 3;
+  const auto fallback = reactor::create(reactor_kind::automatic);
+  if (!fallback || (*fallback)->kind() != reactor_kind::epoll)
+    return 4;
+  const std::string reason = std::generic_category().message(refusal);
+  if ((*fallback)->fallback_reason().find(reason) == std::string::npos)
+    return 5;
+  return (*fallback)->fallback_reason() == ring.error().message ? 0 : 6;
+}
+
+} // namespace
+
+TEST_CASE("reactor falls back to epoll wherever io_uring is refused", "[net][reactor]") {
+  const int refusal = GENERATE(ENOSYS, EPERM, EACCES, EINVAL, ENOMEM);
+  CAPTURE(refusal);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0)
+    ::_exit(create_without_ring(refusal));
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("reactor handles more events at once than its queues hold", "[net][reactor]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  rlimit files{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+  const std::size_t room = std::min<std::size_t>(files.rlim_cur, 12'000);
+  auto r = make_reactor(kind);
+  std::vector<std::unique_ptr<raw_pair>> pairs;
+  for (std::size_t i = 0; i < (room - 100) / 2; ++i) {
+    pairs.push_back(std::make_unique<raw_pair>(*r));
+    auto& ours = pairs.back()->ours;
+    ours.seen.data_hook = [&ours](std::string_view bytes) { ours.send(bytes); };
+  }
+  run_for(*r, milliseconds(20));
+  for (auto& pair : pairs)
+    pair->say("a");
+  for (auto& pair : pairs)
+    pair->say("bc");
+  std::size_t complete = 0;
+  std::vector<std::string> heard(pairs.size());
+  REQUIRE(turn_until(*r, [&] {
+    complete = 0;
+    for (std::size_t i = 0; i < pairs.size(); ++i)
+      if (heard[i].size() < 3)
+        heard[i] += pairs[i]->heard();
+      else
+        ++complete;
+    return complete == pairs.size();
+  }));
+  for (const auto& text : heard)
+    CHECK(text == "abc");
 }
 
 TEST_CASE("reactor ignores SIGPIPE for the process", "[net][reactor]") {
