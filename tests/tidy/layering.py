@@ -23,6 +23,7 @@ THIRD_PARTY = (
     (r"boost/", {"src/http"}),
     (r"json/|toml\+\+/", {"src/config"}),
     (r"spdlog/", {"src/base"}),
+    (r"CLI/", {"src/cli"}),
     (r"mimalloc", {"src"}),
 )
 # Free for all: text formatting, the language's and the system's own headers.

@@ -1,0 +1,278 @@
+#include "cli/options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+#include <ostream>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "config/address.hpp"
+#include "cli/help.hpp"
+
+namespace nexus::cli {
+namespace {
+
+struct command_entry {
+  std::string_view name;
+  command what;
+};
+constexpr std::array<command_entry, 7> commands = {{{"serve", command::serve},
+                                                    {"stdio", command::stdio},
+                                                    {"check", command::check},
+                                                    {"import", command::import},
+                                                    {"servers", command::servers},
+                                                    {"tools", command::tools},
+                                                    {"call", command::call}}};
+
+/// `; did you mean a or b?`, or nothing.
+std::string near_miss(std::string_view name, const std::vector<std::string>& known) {
+  const std::vector<std::string_view> candidates(known.begin(), known.end());
+  const auto near = nearest_names(name, candidates, 2);
+  return near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or "));
+}
+
+/// CLI11's parser with one subcommand for each command, filling a command_line.
+class parser {
+ public:
+  parser() {
+    app_.name("nexus");
+    app_.formatter(formatter());
+    app_.footer(std::string(help::program_footer));
+    app_.set_help_flag("-h,--help", "Show this help");
+    app_.set_version_flag("--version", "nexus " NEXUS_VERSION, "Show the version");
+    app_.require_subcommand(1);
+    add_serve();
+    add_stdio();
+    add_check();
+    add_import();
+    add_servers();
+    add_tools();
+    add_call();
+  }
+
+  parsed_line run(std::span<const std::string> arguments, console& io) {
+    // CLI11 takes them from the end.
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    try {
+      app_.parse(reversed);
+    } catch (const CLI::CallForHelp&) {
+      io.out << app_.help();
+      return {};
+    } catch (const CLI::CallForVersion&) {
+      io.out << "nexus " NEXUS_VERSION "\n";
+      return {};
+    } catch (const CLI::ExtrasError&) {
+      return usage(extras_problem(arguments), io);
+    } catch (const CLI::ParseError& problem) {
+      return usage(arguments.empty() ? "a command is missing" : problem.what(), io);
+    }
+    const std::string name = chosen().get_name();
+    line_.what = std::ranges::find(commands, name, &command_entry::name)->what;
+    line_.gateway.config_path = line_.config_path;
+    return {std::move(line_), exit_ok};
+  }
+
+ private:
+  static std::shared_ptr<CLI::Formatter> formatter() {
+    auto out = std::make_shared<CLI::Formatter>();
+    out->column_width(26);
+    out->label("REQUIRED", "");
+    out->label("Positionals", "Arguments");
+    out->label("SUBCOMMAND", "COMMAND");
+    out->label("Subcommands", "Commands");
+    return out;
+  }
+
+  CLI::App& add(std::string_view name, std::string_view brief, std::string_view footer) {
+    CLI::App& out = *app_.add_subcommand(std::string(name), std::string(brief));
+    out.footer(std::string(footer));
+    return out;
+  }
+
+  CLI::Option* add_config(CLI::App& to, const std::string& brief) {
+    return to.add_option("-c,--config", line_.config_path, brief)->option_text("FILE");
+  }
+
+  void add_json(CLI::App& to) { to.add_flag("--json", line_.json, "Print JSON, for programs"); }
+
+  /// What servers, tools and call have in common.
+  void add_target(CLI::App& to) {
+    auto* const config =
+        add_config(to, "Start the servers of this file for this command alone");
+    auto* const address = to.add_option("-a,--address,--url", line_.address,
+                                        "Where the gateway is (default: NEXUS_ADDRESS, or "
+                                        "127.0.0.1:3000)")
+                              ->option_text("HOST:PORT");
+    address->excludes(config);
+    add_json(to);
+    to.add_option_function<std::string>(
+          "--timeout",
+          [this](const std::string& text) {
+            line_.timeout = parse_duration(text);
+            if (!line_.timeout)
+              throw CLI::ValidationError("--timeout", "expected a time such as 30, 1.5s, 500ms or "
+                                                      "2m, found '" + text + "'");
+          },
+          "Give up after this time")
+        ->option_text("TIME");
+  }
+
+  void add_gateway_flags(CLI::App& to) {
+    to.add_option("--workers", line_.gateway.workers, "Threads that serve (default: one a core)")
+        ->option_text("N")
+        ->check(CLI::Range(std::size_t{1}, limits::workers_max));
+    to.add_option("--reactor", line_.gateway.reactor, "How to wait for input and output")
+        ->option_text("auto|io_uring|epoll")
+        ->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
+  }
+
+  void add_serve() {
+    CLI::App& to = add("serve", "Run the gateway", help::serve_footer);
+    add_config(to, "The configuration (default: ./nexus.json)");
+    to.add_option("--listen", line_.gateway.listen, "Where clients connect")
+        ->option_text("HOST:PORT")
+        ->check([](const std::string& text) {
+          const auto found = config::listen_problem(text, true);
+          return found ? fmt::format("'{}': {} ({})", text, found->message, found->hint) : "";
+        });
+    add_gateway_flags(to);
+    to.add_flag("-q,--quiet", line_.gateway.quiet, "No progress line while servers connect");
+  }
+
+  void add_stdio() {
+    CLI::App& to = add("stdio", "Serve one client over stdin and stdout", help::stdio_footer);
+    add_config(to, "The configuration (default: MCP_SERVER_LIST, or ./nexus.json)");
+    add_gateway_flags(to);
+  }
+
+  void add_check() {
+    CLI::App& to = add("check", "Tell whether a configuration is right", help::check_footer);
+    add_config(to, "The configuration (default: ./nexus.json)");
+    add_json(to);
+  }
+
+  void add_import() {
+    CLI::App& to =
+        add("import", "Turn any client's configuration into ours", help::import_footer);
+    to.add_option("FILE", line_.import_path, "A client's configuration; - reads stdin")
+        ->required()
+        ->option_text(" ");
+    to.add_option("-o,--output", line_.output_path, "Write here (default: stdout)")
+        ->option_text("FILE");
+    to.add_flag("--force", line_.force, "Overwrite the output when it exists");
+  }
+
+  void add_servers() {
+    add_target(add("servers", "Show the servers behind a gateway", help::servers_footer));
+  }
+
+  void add_tools() {
+    CLI::App& to = add("tools", "List the tools", help::tools_footer);
+    to.add_option("-s,--server", line_.server, "Those of one server, by the server's own names")
+        ->option_text("NAME");
+    add_target(to);
+  }
+
+  void add_call() {
+    CLI::App& to = add("call", "Call a tool", help::call_footer);
+    to.add_option("SERVER", line_.server, "The server's name in the configuration")
+        ->required()
+        ->option_text(" ");
+    to.add_option("TOOL", line_.tool, "The tool's name on that server")
+        ->required()
+        ->option_text(" ");
+    to.add_option("JSON", line_.arguments, "Its arguments, an object; - reads stdin (default: {})")
+        ->option_text(" ");
+    add_target(to);
+  }
+
+  /// The command on the line, or the program.
+  [[nodiscard]] const CLI::App& chosen() const {
+    const auto used = app_.get_subcommands();
+    return used.empty() ? app_ : *used.front();
+  }
+
+  /// What is wrong with a line that has a word too many.
+  [[nodiscard]] std::string extras_problem(std::span<const std::string> arguments) const {
+    const auto extras = app_.remaining(true);
+    const std::string word = extras.empty() ? std::string(arguments.back()) : extras.front();
+    if (!word.starts_with('-')) {
+      return fmt::format("one argument too many: '{}'{}", word,
+                         chosen().get_name() == "call" ? "; quote the JSON as one argument" : "");
+    }
+    const std::string name = word.substr(0, word.find('='));
+    std::vector<std::string> known;
+    for (const CLI::Option* option : chosen().get_options()) {
+      for (const std::string& text : option->get_lnames())
+        known.push_back("--" + text);
+    }
+    return fmt::format("there is no option {}{}", name, near_miss(name, known));
+  }
+
+  [[nodiscard]] parsed_line usage(std::string_view problem, console& io) const {
+    const std::string name =
+        &chosen() == &app_ ? "nexus" : fmt::format("nexus {}", chosen().get_name());
+    print_error(io, problem);
+    io.err << fmt::format("Try: {} --help\n", name);
+    return {std::nullopt, exit_usage};
+  }
+
+  command_line line_;
+  CLI::App app_{std::string(help::program_brief)};
+};
+
+/// `help [COMMAND]` is `[COMMAND] --help`.
+std::vector<std::string> without_help_word(std::span<const std::string> arguments) {
+  std::vector<std::string> out(arguments.begin(), arguments.end());
+  if (out.empty() || out.front() != "help")
+    return out;
+  out.erase(out.begin());
+  out.emplace_back("--help");
+  return out;
+}
+
+} // namespace
+
+parsed_line parse_command_line(std::span<const std::string> given, console& io) {
+  const std::vector<std::string> arguments = without_help_word(given);
+  if (!arguments.empty() && !arguments.front().starts_with('-') &&
+      std::ranges::find(commands, arguments.front(), &command_entry::name) == commands.end()) {
+    std::vector<std::string> known;
+    for (const command_entry& entry : commands)
+      known.emplace_back(entry.name);
+    print_error(io, fmt::format("there is no command '{}'{}", arguments.front(),
+                                near_miss(arguments.front(), known)));
+    io.err << fmt::format("The commands are {}. Try: nexus --help\n", fmt::join(known, ", "));
+    return {std::nullopt, exit_usage};
+  }
+  return parser().run(arguments, io);
+}
+
+std::optional<milliseconds> parse_duration(std::string_view text) {
+  double number = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number,
+                                           std::chars_format::fixed);
+  if (code != std::errc{})
+    return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  constexpr std::array<std::pair<std::string_view, double>, 5> units = {
+      {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}}};
+  const auto* const known = std::ranges::find(units, unit, &std::pair<std::string_view, double>::first);
+  if (known == units.end())
+    return std::nullopt;
+  const double total = number * known->second;
+  constexpr auto most = std::chrono::duration_cast<milliseconds>(limits::tunable_time_max);
+  if (!(total >= 1) || total > static_cast<double>(most.count()))
+    return std::nullopt;
+  return milliseconds(static_cast<milliseconds::rep>(total));
+}
+
+} // namespace nexus::cli

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/clock.hpp"
+#include "cli/cli.hpp"
+#include "cli/console.hpp"
+
+namespace nexus::cli {
+
+enum class command : std::uint8_t { serve, stdio, check, import, servers, tools, call };
+
+/// A command line that is understood.
+struct command_line {
+  command what = command::serve;
+  serve_options gateway;   ///< serve, stdio
+  std::string config_path; ///< -c as given; empty without
+  bool json = false;       ///< check, servers, tools, call: output for programs
+  // import
+  std::string import_path, output_path;
+  bool force = false;
+  // servers, tools, call
+  std::string address; ///< --address; empty: the environment's or the default
+  std::optional<milliseconds> timeout;
+  std::string server; ///< of tools: empty for all
+  std::string tool, arguments;
+};
+
+/// Either a command, or the exit code of a command line that is answered already: help, version, a
+/// usage error.
+struct parsed_line {
+  std::optional<command_line> value;
+  int exit_code = exit_ok;
+};
+
+/// @param arguments without the program's name
+[[nodiscard]] parsed_line parse_command_line(std::span<const std::string> arguments, console& io);
+
+/// `30`, `1.5s`, `500ms`, `2m`: more than nothing and at most limits::tunable_time_max.
+[[nodiscard]] std::optional<milliseconds> parse_duration(std::string_view text);
+
+} // namespace nexus::cli
