@@ -119,14 +119,13 @@ struct stdio_channel::child_holder final : net::stream_handler {
   void on_error(const error&) override {}
 };
 
-stdio_channel::stdio_channel(net::reactor& on, const config::server& settings,
-                             channel_handler& handler)
+stdio_channel::stdio_channel(net::reactor& on, channel_handler& handler)
     : reactor_(on), handler_(&handler), lines_(limits::stdio_line_bytes_max),
       last_bytes_([this] { closed(); }) {}
 
 result<std::unique_ptr<stdio_channel>>
 stdio_channel::open(net::reactor& on, const config::server& settings, channel_handler& handler) {
-  std::unique_ptr<stdio_channel> self(new stdio_channel(on, settings, handler));
+  std::unique_ptr<stdio_channel> self(new stdio_channel(on, handler));
   auto holder = std::make_shared<child_holder>();
   auto spawned =
       net::child_process::spawn(on, {settings.argv, child_environment(settings), settings.cwd},

@@ -52,7 +52,7 @@ class stdio_channel final : public channel, private net::stream_handler {
   struct child_holder;
   class error_reader;
 
-  stdio_channel(net::reactor& on, const config::server& settings, channel_handler& handler);
+  stdio_channel(net::reactor& on, channel_handler& handler);
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_error(const error& reason) override;
