@@ -136,9 +136,9 @@ void catalogue_builder::add_tool(json::slice definition, json::scanner& scanner)
   t.read_only = found.read_only.raw == "true" || found.idempotent.raw == "true";
   t.name_offset = offset_in(definition.raw, found.name.raw);
   t.name_bytes = static_cast<std::uint32_t>(found.name.raw.size());
-  if (found.meta.is(json::kind::object)) {
-    t.meta_offset = offset_in(definition.raw, found.meta.raw) + 1;
-    t.meta_empty = found.meta.raw.find('"') == std::string_view::npos;
+  if (found.meta) {
+    t.meta_offset = offset_in(definition.raw, found.meta.raw);
+    t.meta_bytes = static_cast<std::uint32_t>(found.meta.raw.size());
   }
   if (!c.text_.empty())
     c.text_ += ',';

@@ -19,10 +19,9 @@ struct tool {
   std::string name;                                          ///< the server's own name, unescaped
   std::uint32_t definition_offset = 0, definition_bytes = 0; ///< the whole JSON object
   std::uint32_t name_offset = 0,
-                name_bytes = 0;  ///< the value of "name", relative to the definition
-  std::uint32_t meta_offset = 0; ///< just after the '{' of "_meta", relative; 0 when there is none
-  bool meta_empty = false;       ///< "_meta" has no member
-  bool read_only = false;        ///< annotations.readOnlyHint or idempotentHint: safe to send twice
+                name_bytes = 0; ///< the value of "name", relative to the definition
+  std::uint32_t meta_offset = 0, meta_bytes = 0; ///< the value of "_meta"; 0, 0 when there is none
+  bool read_only = false; ///< annotations.readOnlyHint or idempotentHint: safe to send twice
   /// What is wrong with the definition (an input schema that is not of type object); empty when
   /// nothing is. The tool is served all the same.
   std::string problem;

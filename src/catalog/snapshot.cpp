@@ -13,27 +13,42 @@ namespace {
 /// Tells clients that a listed tool belongs to a server that does not answer.
 constexpr std::string_view unavailable_mark = R"("dev.nexus/unavailable":true)";
 
+/// A range of a definition and what stands in its place.
+struct edit {
+  std::size_t offset, cut;
+  std::string text;
+};
+
+/// Puts the mark into "_meta", which is made where there is none and where it is no object.
+edit mark_unavailable(std::string_view definition, const tool& t) {
+  const std::string mark(unavailable_mark);
+  if (t.meta_bytes == 0)
+    return {1, 0, "\"_meta\":{" + mark + "},"};
+  const auto meta = definition.substr(t.meta_offset, t.meta_bytes);
+  if (meta.front() != '{')
+    return {t.meta_offset, t.meta_bytes, '{' + mark + '}'};
+  const bool empty = meta.find('"') == std::string_view::npos;
+  return {t.meta_offset + 1u, 0, mark + (empty ? "" : ",")};
+}
+
+/// What follows the server's prefix of a name; the whole name when there is none.
+std::string_view without_prefix(std::string_view name) noexcept {
+  const auto cut = name.find("__");
+  return cut == std::string_view::npos ? name : name.substr(cut + 2);
+}
+
 /// Appends the definition with its public name and, for a dead server, the mark.
 void append_definition(std::string& out, const server_part& part, const tool& t,
                        std::string_view public_name) {
   const std::string_view definition = part.catalogue->definition(t);
-  struct edit {
-    std::size_t offset, cut;
-    std::string text;
-  };
   std::vector<edit> edits;
   if (public_name != t.name) {
     std::string quoted;
     json::append_string(quoted, public_name);
     edits.push_back({t.name_offset, t.name_bytes, std::move(quoted)});
   }
-  if (!part.available) {
-    if (t.meta_offset != 0)
-      edits.push_back(
-          {t.meta_offset, 0, std::string(unavailable_mark) + (t.meta_empty ? "" : ",")});
-    else
-      edits.push_back({1, 0, "\"_meta\":{" + std::string(unavailable_mark) + "},"});
-  }
+  if (!part.available)
+    edits.push_back(mark_unavailable(definition, t));
   if (edits.size() == 2 && edits[1].offset < edits[0].offset)
     std::swap(edits[0], edits[1]);
   std::size_t at = 0;
@@ -74,17 +89,17 @@ const route* tool_view::find(std::string_view public_name) const noexcept {
 }
 
 std::vector<std::string_view> tool_view::nearest(std::string_view name, std::size_t count) const {
-  const std::vector<std::string_view> candidates(names_.begin(), names_.end());
-  auto near = nearest_names(name, candidates, count);
-  // A model often drops or invents the server prefix: the same tool elsewhere is nearer than any
+  // A model often drops or invents the server's prefix: the same tool elsewhere is nearer than any
   // spelling.
-  for (const auto candidate : candidates) {
-    if (near.size() >= count)
-      break;
-    const auto cut = candidate.find("__");
-    if (cut != std::string_view::npos && candidate.substr(cut + 2) == name)
+  std::vector<std::string_view> near, others;
+  for (const std::string_view candidate : names_) {
+    if (near.size() < count && without_prefix(candidate) == without_prefix(name))
       near.push_back(candidate);
+    else
+      others.push_back(candidate);
   }
+  const auto spelled = nearest_names(name, others, count - near.size());
+  near.insert(near.end(), spelled.begin(), spelled.end());
   return near;
 }
 
@@ -111,8 +126,13 @@ snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_par
         if (bare_uses[bare] == 1)
           name = std::move(bare);
       }
-      if (!taken.insert(name).second)
+      if (!taken.insert(name).second) {
         name = aliased_name(part.name, t.name);
+        // A server may list a tool that is called like another one's alias. Clients refuse whole
+        // lists with a name twice, so the later tool is shown at its server's own address only.
+        if (!taken.insert(name).second)
+          continue;
+      }
       all_.add(std::move(name), part, t);
     }
     own.finish();

@@ -60,6 +60,8 @@ class snapshot {
  public:
   /// Merges the parts in their order. @cost copies every definition once
   snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts);
+  snapshot(const snapshot&) = delete; // views refer to what it owns
+  snapshot& operator=(const snapshot&) = delete;
 
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   [[nodiscard]] const tool_view& all() const noexcept { return all_; }

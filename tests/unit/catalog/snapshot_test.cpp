@@ -1,0 +1,199 @@
+#include <set>
+
+#include "catalogue_fixture.hpp"
+
+#include "catalog/names.hpp"
+#include "catalog/snapshot.hpp"
+
+using namespace nexus;
+using namespace nexus::catalog;
+using namespace nexus::catalog::test;
+
+namespace {
+
+server_part part(std::uint32_t slot, std::string name, const std::vector<std::string>& tools,
+                 bool available = true) {
+  return {slot, std::move(name), listed({page_of(tools)}), available};
+}
+
+server_part raw_part(std::string name, const std::string& tool, bool available) {
+  return {0, std::move(name), listed({"[" + tool + "]"}), available};
+}
+
+std::vector<std::string> names_of(const tool_view& view) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < view.size(); ++i)
+    names.emplace_back(view.name(i));
+  return names;
+}
+
+std::string whole(const tool_view& view) {
+  return std::string(view.page(0, view.size()));
+}
+
+using list = std::vector<std::string>;
+
+/// The snapshot's only definition, when its server is as described.
+std::string shown(const std::string& tool, bool available, naming mode = naming::prefixed) {
+  const snapshot s(1, mode, {raw_part("s", tool, available)});
+  return whole(s.all());
+}
+
+} // namespace
+
+TEST_CASE("snapshot lists servers and tools in their order", "[catalog][snapshot]") {
+  const snapshot s(
+      7, naming::prefixed,
+      {part(5, "zeta", {"b", "a"}), {3, "empty", nullptr, false}, part(1, "alpha", {"c"})});
+  CHECK(s.generation() == 7);
+  CHECK(names_of(s.all()) == list{"zeta__b", "zeta__a", "alpha__c"});
+  CHECK(whole(s.all()) ==
+        definition("zeta__b") + "," + definition("zeta__a") + "," + definition("alpha__c"));
+  CHECK(s.servers().size() == 3);
+  REQUIRE(s.server("alpha") != nullptr);
+  CHECK(s.server("alpha")->slot == 1);
+  CHECK(s.server("beta") == nullptr);
+}
+
+TEST_CASE("snapshot routes public names to the tools of their servers", "[catalog][snapshot]") {
+  const snapshot s(1, naming::prefixed, {part(5, "zeta", {"same"}), part(1, "alpha", {"same"})});
+  const auto* const route = s.all().find("alpha__same");
+  REQUIRE(route != nullptr);
+  CHECK(route->slot == 1);
+  CHECK(route->target->name == "same");
+  CHECK(s.all().find("same") == nullptr);
+  CHECK(s.all().find("alpha__other") == nullptr);
+  for (std::size_t i = 0; i < s.all().size(); ++i)
+    CHECK(s.all().find(s.all().name(i)) == &s.all().at(i));
+}
+
+TEST_CASE("a server's own view keeps its names", "[catalog][snapshot]") {
+  const auto tool = definition("read.file", R"(,"_meta":{"x":1})");
+  const snapshot s(1, naming::prefixed, {raw_part("fs", tool, true), {9, "new", nullptr, false}});
+  const auto* const own = s.of_server(0);
+  REQUIRE(own != nullptr);
+  CHECK(whole(*own) == tool);
+  REQUIRE(own->find("read.file") != nullptr);
+  const auto* const unlisted = s.of_server(9);
+  REQUIRE(unlisted != nullptr);
+  CHECK(unlisted->size() == 0);
+  CHECK(unlisted->page(0, 0).empty());
+  CHECK(s.of_server(4) == nullptr);
+}
+
+TEST_CASE("pages are the pieces of the whole list", "[catalog][snapshot]") {
+  const snapshot s(1, naming::prefixed,
+                   {part(0, "a", {"1", "2", "3"}), part(1, "b", {"4", "5.5", "6"})});
+  const auto& all = s.all();
+  const auto everything = whole(all);
+  for (std::size_t size = 1; size <= all.size() + 1; ++size) {
+    std::string joined;
+    for (std::size_t first = 0; first < all.size(); first += size) {
+      const auto page = all.page(first, std::min(first + size, all.size()));
+      joined += (joined.empty() ? "" : ",") + std::string(page);
+    }
+    CHECK(joined == everything);
+  }
+  CHECK(all.page(2, 2).empty());
+  CHECK(all.page(3, 2).empty());
+  json::scanner scanner;
+  std::string array = "[" + everything + "]";
+  json::ensure_padding(array);
+  CHECK(scanner.validate(array).has_value());
+}
+
+TEST_CASE("snapshot replaces the name wherever it stands", "[catalog][snapshot]") {
+  CHECK(shown(R"({"name":"n","inputSchema":{"type":"object"}})", true) ==
+        R"({"name":"s__n","inputSchema":{"type":"object"}})");
+  CHECK(shown(R"({"inputSchema":{"type":"object"},"name" :  "n"})", true) ==
+        R"({"inputSchema":{"type":"object"},"name" :  "s__n"})");
+  CHECK(shown(R"({"title":"name","_meta":{"name":"n"},"name":"n"})", true) ==
+        R"({"title":"name","_meta":{"name":"n"},"name":"s__n"})");
+  CHECK(shown(R"({"name":"\u006e"})", true) == R"({"name":"s__n"})");
+  CHECK(shown(R"({"name":"\u006e"})", true, naming::bare) == R"({"name":"\u006e"})");
+}
+
+TEST_CASE("snapshot marks the tools of servers that do not answer", "[catalog][snapshot]") {
+  const std::string mark = R"("dev.nexus/unavailable":true)";
+  struct row {
+    std::string definition, expected;
+  };
+  const row rows[] = {
+      {R"({"name":"n"})", R"({"_meta":{)" + mark + R"(},"name":"s__n"})"},
+      {R"({"name":"n","_meta":{}})", R"({"name":"s__n","_meta":{)" + mark + "}}"},
+      {R"({"name":"n","_meta":{ }})", R"({"name":"s__n","_meta":{)" + mark + " }}"},
+      {R"({"name":"n","_meta":{"a":1}})", R"({"name":"s__n","_meta":{)" + mark + R"(,"a":1}})"},
+      {R"({"_meta":{"a":{}},"name":"n"})", R"({"_meta":{)" + mark + R"(,"a":{}},"name":"s__n"})"},
+      {R"({"_meta":null,"name":"n"})", R"({"_meta":{)" + mark + R"(},"name":"s__n"})"},
+      {R"({"name":"n","_meta":"x"})", R"({"name":"s__n","_meta":{)" + mark + "}}"},
+      {R"({"name":"n","_meta":[1,2],"z":0})", R"({"name":"s__n","_meta":{)" + mark + R"(},"z":0})"},
+      {R"({ "name":"n" })", R"({"_meta":{)" + mark + R"(}, "name":"s__n" })"},
+  };
+  for (const auto& r : rows) {
+    INFO(r.definition);
+    CHECK(shown(r.definition, false) == r.expected);
+    CHECK(shown(r.definition, true).find(mark) == std::string::npos);
+  }
+  const snapshot s(1, naming::prefixed, {part(0, "s", {"n"}, false)});
+  CHECK(whole(*s.of_server(0)).find(mark) != std::string::npos);
+  CHECK(s.all().find("s__n") != nullptr); // listed and routed all the same
+}
+
+TEST_CASE("the fingerprint follows what a client can see", "[catalog][snapshot]") {
+  const auto of = [](std::vector<server_part> parts, naming mode = naming::prefixed) {
+    return snapshot(1, mode, std::move(parts)).all().fingerprint();
+  };
+  const auto base = of({part(0, "s", {"a", "b"})});
+  CHECK(base == of({part(4, "s", {"a", "b"})}));
+  CHECK(base != of({part(0, "s", {"b", "a"})}));
+  CHECK(base != of({part(0, "s", {"a"})}));
+  CHECK(base != of({part(0, "t", {"a", "b"})}));
+  CHECK(base != of({part(0, "s", {"a", "b"}, false)}));
+  CHECK(base != of({part(0, "s", {"a", "b"})}, naming::bare));
+}
+
+TEST_CASE("bare names are used as long as one server has them", "[catalog][snapshot]") {
+  const snapshot s(1, naming::bare,
+                   {part(0, "time", {"now", "zones"}), part(1, "clock", {"now", "x.y"})});
+  CHECK(names_of(s.all()) == list{"time__now", "zones", "clock__now", bare_name("clock", "x.y")});
+  // A tool may be called like another one's prefixed name.
+  const snapshot t(1, naming::bare,
+                   {part(0, "a", {"b"}), part(1, "c", {"b"}), part(2, "d", {"a__b"})});
+  const auto names = names_of(t.all());
+  CHECK(names[0] == "a__b");
+  CHECK(names[1] == "c__b");
+  CHECK(names[2] == aliased_name("d", "a__b"));
+}
+
+TEST_CASE("the second of two equal names becomes an alias", "[catalog][snapshot]") {
+  const snapshot s(1, naming::prefixed, {part(0, "a", {"b__c"}), part(1, "a__b", {"c"})});
+  CHECK(names_of(s.all()) == list{"a__b__c", aliased_name("a__b", "c")});
+  CHECK(s.all().find(aliased_name("a__b", "c"))->slot == 1);
+}
+
+TEST_CASE("no list ever has a name twice", "[catalog][snapshot]") {
+  // "x" would be called as "a__x" is already; its alias is what another tool is called.
+  const auto alias = aliased_name("a__b", "c");
+  const auto tool = alias.substr(std::string("a__").size());
+  const snapshot s(1, naming::prefixed, {part(0, "a", {tool, "b__c"}), part(1, "a__b", {"c"})});
+  const auto names = names_of(s.all());
+  CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
+  CHECK(names == list{alias, "a__b__c"});
+  CHECK(s.of_server(1)->find("c") != nullptr); // still served at its own address
+}
+
+TEST_CASE("nearest offers the same tool elsewhere before any spelling", "[catalog][snapshot]") {
+  const snapshot s(1, naming::prefixed,
+                   {part(0, "time", {"now", "zones"}), part(1, "clock", {"now", "not"}),
+                    part(2, "files", {"read"})});
+  using views = std::vector<std::string_view>;
+  CHECK(s.all().nearest("now", 3) == views{"time__now", "clock__now"});
+  CHECK(s.all().nearest("tyme__now", 5) == views{"time__now", "clock__now"});
+  CHECK(s.all().nearest("time__zonse", 1) == views{"time__zones"});
+  CHECK(s.all().nearest("now", 1) == views{"time__now"});
+  CHECK(s.all().nearest("clock__nox", 5) == views{"clock__now", "clock__not"});
+  CHECK(s.all().nearest("qqqqqqqqqq", 3).empty());
+  CHECK(s.all().nearest("now", 0).empty());
+  CHECK(s.of_server(0)->nearest("time__now", 3) == views{"now"});
+  CHECK(s.of_server(0)->nearest("zone", 3) == views{"zones"});
+}
