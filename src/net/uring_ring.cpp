@@ -229,6 +229,8 @@ void uring_ring::try_silent_sends() {
   socket_pair sockets;
   if (!sockets.b)
     return;
+  const int small = 4096;
+  ::setsockopt(sockets.a.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
   const auto attempt = [&](std::string_view text) {
     io_uring_sqe& sqe = next_sqe();
     io_uring_prep_send(&sqe, sockets.a.get(), text.data(), text.size(),
@@ -241,7 +243,7 @@ void uring_ring::try_silent_sends() {
     return told;
   };
   // Success says nothing, a short send says how much, a full socket says so.
-  const std::string more_than_fits(4 * 1024 * 1024, 'x');
+  const std::string more_than_fits(256 * 1024, 'x');
   if (attempt("x") != 0)
     return;
   const int short_count = attempt(more_than_fits);
@@ -250,7 +252,7 @@ void uring_ring::try_silent_sends() {
   if (attempt("x") != -EAGAIN)
     return;
   std::size_t received = 0;
-  std::vector<char> sink(256 * 1024);
+  std::vector<char> sink(more_than_fits.size());
   for (;;) {
     const ssize_t n = ::recv(sockets.b.get(), sink.data(), sink.size(), MSG_DONTWAIT);
     if (n <= 0)

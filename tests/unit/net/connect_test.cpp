@@ -156,6 +156,39 @@ TEST_CASE("connect reports a name that does not exist", "[net][connect]") {
   CHECK(seen.made.error().message.find("nexus.invalid") != std::string::npos);
 }
 
+TEST_CASE("connect asks the system for other names", "[net][connect]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  auto r = make_reactor(kind);
+  server listening(*r);
+  outcome seen;
+  // No numeric address to this program, but one to getaddrinfo, which so needs no name server.
+  auto pending =
+      r->connect({{"127.1", listening.socket->local().port}, seconds(10), {}}, seen.handler());
+  REQUIRE(run_until(*r, [&] { return seen.calls == 1 && listening.accepted.size() == 1; }));
+  CHECK(seen.made.has_value());
+  seen.made = fail({}, "");
+}
+
+TEST_CASE("connect bounds the TLS handshake by its deadline", "[net][connect]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  auto r = make_reactor(kind);
+  server silent(*r);
+  outcome seen;
+  auto pending =
+      r->connect({silent.socket->local(), milliseconds(100), tls_client_options{}}, seen.handler());
+  auto cancelled = r->connect({silent.socket->local(), milliseconds(100), tls_client_options{}},
+                              [](result<stream_ptr>) { FAIL(); });
+  REQUIRE(run_until(*r, [&] { return silent.accepted.size() == 2; }));
+  cancelled.reset();
+  REQUIRE(run_until(*r, [&] { return seen.calls == 1; }));
+  REQUIRE_FALSE(seen.made.has_value());
+  CHECK(seen.made.error().code == make_error_code(errc::timed_out));
+  CHECK(seen.made.error().message.find("TLS handshake") != std::string::npos);
+  REQUIRE(run_until(*r, [&] { return r->counters().streams == 2; })); // Both clients are closed.
+}
+
 TEST_CASE("a reactor ends while a name is looked up", "[net][connect]") {
   const auto kind = GENERATE(from_range(kinds_here()));
   CAPTURE(name_of(kind));
