@@ -145,16 +145,20 @@ void worker::remove_server(std::uint32_t slot) {
 
 void worker::open_link_soon(link_start start) {
   links_.push_back(std::move(start));
-  if (links_.size() == 1) open_next_link();
+  if (links_.size() == 1)
+    open_next_link();
 }
 
 void worker::open_next_link() {
   reactor_->post([this] {
-    if (links_.empty()) return; // closed meanwhile
+    if (links_.empty())
+      return; // closed meanwhile
     const auto start = std::move(links_.front());
     links_.pop_front();
-    if (auto* const up = find_upstream(start.slot)) up->connect(start);
-    if (!links_.empty()) open_next_link();
+    if (auto* const up = find_upstream(start.slot))
+      up->connect(start);
+    if (!links_.empty())
+      open_next_link();
   });
 }
 
@@ -221,6 +225,13 @@ void worker::add_stream(listening_stream& stream) {
 void worker::remove_stream(listening_stream& stream) {
   if (std::erase(streams_, &stream) > 0)
     metrics_.sse_streams.down();
+}
+
+void worker::end_stream(const session& of) {
+  const auto found = std::find_if(streams_.begin(), streams_.end(),
+                                  [&](const auto* s) { return s->owner() == &of; });
+  if (found != streams_.end())
+    (*found)->finish();
 }
 
 void worker::tell_tools_changed() {
@@ -320,6 +331,13 @@ void worker::keep_for(std::unique_ptr<http_pool> pool, milliseconds time) {
 void worker::schedule_burial() {
   if (!burial_.armed())
     reactor_->arm(burial_, nanoseconds(0));
+}
+
+void worker::bury_now() {
+  // What ends may leave more behind.
+  auto dead = std::move(graveyard_);
+  graveyard_.clear();
+  dead.clear();
 }
 
 } // namespace nexus::engine
