@@ -99,6 +99,8 @@ class worker {
   // ---- Listening streams and connections
   void add_stream(listening_stream& stream);
   void remove_stream(listening_stream& stream);
+  /// The session is closed: its listening stream, if it is here, ends.
+  void end_stream(const session& of);
   /// Tells streams whose visible list differs from what they were told. Coalesced.
   void tell_tools_changed();
   /// A log message of a server, not tied to a request: to legacy sessions that asked for logs.
