@@ -26,10 +26,16 @@ constexpr std::string_view cache_hints = R"("ttlMs":5000,"cacheScope":"public")"
 constexpr std::string_view capabilities = R"({"tools":{"listChanged":true},"logging":{}})";
 constexpr std::size_t suggestions = 3;
 
+/// A legacy client may be gone: its request goes on all the same.
+void tell(worker& on, exchange& x, const gateway::pieces& text, unsigned http_status) {
+  if (x.client != nullptr)
+    x.client->send_answer(x, text, http_status);
+  on.release(x);
+}
+
 void answer(worker& on, exchange& x, const gateway::pieces& text, unsigned http_status) {
   on.metrics().requests.add(metrics::request_result::ok);
-  x.client->send_answer(x, text, http_status);
-  on.release(x);
+  tell(on, x, text, http_status);
 }
 
 void answer_result(worker& on, exchange& x, std::string_view result) {
@@ -48,8 +54,7 @@ void refuse(worker& on, exchange& x, errc code, std::string_view message,
   const auto body = gateway::error_response(x.id(), mcp::json_rpc_code(code), message, data);
   gateway::pieces text;
   text.add(body);
-  x.client->send_answer(x, text, http_status);
-  on.release(x);
+  tell(on, x, text, http_status);
 }
 
 /// `{}` for legacy clients, with resultType and serverInfo for modern ones.

@@ -20,6 +20,8 @@ constexpr std::size_t other_body_bytes_max = 4 * 1024;
 
 /// A server may take this long to end an event stream whose answer has been given.
 constexpr seconds detached_max{5};
+/// And this long to acknowledge what wants no answer.
+constexpr seconds acknowledged_max{30};
 
 class drop_response final : public http_call_handler {
   void on_message(http_call&, std::string_view) override {}
@@ -252,7 +254,8 @@ http_call& http_pool::start(std::string_view request, http_call_handler& handler
 }
 
 void http_pool::send(std::string_view request) {
-  start(request, nobody());
+  auto& call = start(request, nobody());
+  reactor_.arm(call.idle_timer_, acknowledged_max);
 }
 
 void http_pool::cancel(http_call& call) {

@@ -30,6 +30,10 @@ upstream::upstream(worker& owner, std::uint32_t slot, std::shared_ptr<server_run
 upstream::~upstream() = default;
 
 void upstream::fail_all(const std::string& reason) {
+  auto gone = std::make_shared<server_endpoint>(*endpoint_);
+  gone->state = server_state::down;
+  gone->reason = reason;
+  endpoint_ = std::move(gone);
   fail_waiting(call_result::refused, "is gone", reason);
   while (auto* const x = owner_.first_exchange_via(*this)) {
     if (x->call != nullptr)
@@ -75,9 +79,10 @@ void upstream::submit(exchange& x) {
 bool upstream::take_permit() noexcept {
   const auto most =
       endpoint_->settings ? endpoint_->settings->concurrency : limits::server_concurrency_default;
-  if (runtime_->in_flight.fetch_add(1, std::memory_order_relaxed) < most)
-    return true;
-  runtime_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  auto taken = runtime_->in_flight.load();
+  while (taken < most)
+    if (runtime_->in_flight.compare_exchange_weak(taken, taken + 1))
+      return true;
   return false;
 }
 
@@ -85,7 +90,7 @@ void upstream::give_permit(exchange& x) {
   if (!x.has_permit)
     return;
   x.has_permit = false;
-  runtime_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  runtime_->in_flight.fetch_sub(1);
 }
 
 void upstream::wait(exchange& x) {
@@ -96,7 +101,9 @@ void upstream::wait(exchange& x) {
   }
   waiting_.push_back(&x);
   owner_.metrics().exchanges_parked.up();
-  runtime_->waiting.fetch_add(1, std::memory_order_relaxed);
+  runtime_->waiting.fetch_add(1);
+  // A permit that came free before this call was counted as waiting has told nobody.
+  pump();
 }
 
 void upstream::pump() {
@@ -239,13 +246,14 @@ void upstream::conclude(exchange& x, call_result how) {
   give_permit(x);
   x.via = nullptr;
   owner_.release(x);
-  if (!waiting_.empty())
-    return pump();
-  if (runtime_->waiting.load(std::memory_order_relaxed) > 0)
-    owner_.shared().post_to_all([slot = slot_](worker& w) {
+  // The permit is anyone's: with calls on other workers, none goes first by right.
+  if (runtime_->waiting.load() > waiting_.size())
+    return owner_.shared().post_to_all([slot = slot_](worker& w) {
       if (auto* const up = w.find_upstream(slot))
         up->pump();
     });
+  if (!waiting_.empty())
+    pump();
 }
 
 void upstream::answer_response(exchange& x, const mcp::message& response) {
