@@ -92,6 +92,8 @@ void http_connection::consume(std::string_view bytes) {
 }
 
 void http_connection::on_end() {
+  if (state_ == state::reading)
+    return close_after_flush();
   client_gone();
 }
 
@@ -109,19 +111,34 @@ void http_connection::client_gone() {
     active_ = nullptr;
     x.client = nullptr;
     // Closing the response is how a modern client cancels; to a legacy one it means nothing.
-    if (x.era == mcp::era::modern && x.via != nullptr)
+    if (x.via == nullptr)
+      worker_.release(x); // its session is still being looked up
+    else if (x.era == mcp::era::modern)
       x.via->abandon(x, give_up::cancelled);
   }
+  if (batch_)
+    batch_->leave();
   close();
 }
 
-void http_connection::close() {
-  if (state_ == state::listening)
-    worker_.remove_stream(*this);
+void http_connection::leave_streams() {
+  worker_.remove_stream(*this);
   if (stream_session_) {
     auto expected = static_cast<std::int32_t>(worker_.id().value);
     stream_session_->stream_worker.compare_exchange_strong(expected, -1);
   }
+}
+
+void http_connection::close_after_flush() {
+  state_ = state::closed;
+  tick_.cancel();
+  net::close_after_flush(std::move(stream_));
+  worker_.drop_connection(*this);
+}
+
+void http_connection::close() {
+  if (state_ == state::listening)
+    leave_streams();
   state_ = state::closed;
   stream_.reset();
   tick_.cancel();
@@ -147,7 +164,8 @@ void http_connection::on_tick() {
   if (!silent)
     return;
   if (state_ == state::answering && !events_begun_) {
-    if (!accepts_events_ || active_ == nullptr || waited < limits::sse_keepalive_interval)
+    const bool calls = active_ != nullptr || batch_;
+    if (!accepts_events_ || !calls || waited < limits::sse_keepalive_interval)
       return;
     begin_events();
   }
@@ -205,14 +223,14 @@ void http_connection::respond(unsigned status, std::string_view content_type, st
 
 void http_connection::send_answer(exchange& x, const gateway::pieces& message,
                                   unsigned http_status) {
-  active_ = nullptr;
-  if (events_begun_) {
-    append_event(message.to_string());
-    http::append_last_chunk(stream_->out());
-    return finish_response();
-  }
-  if (!accepts_json_) {
+  active_ = &x; // a new session's id stands in the head
+  finish_message(message, http_status);
+}
+
+void http_connection::finish_message(const gateway::pieces& message, unsigned http_status) {
+  if (!events_begun_ && !accepts_json_)
     begin_events();
+  if (events_begun_) {
     append_event(message.to_string());
     http::append_last_chunk(stream_->out());
     return finish_response();
@@ -220,8 +238,8 @@ void http_connection::send_answer(exchange& x, const gateway::pieces& message,
   begin_head(http_status);
   auto& out = stream_->out();
   out += "Content-Type: application/json\r\n";
-  if (x.opened_session)
-    http::append_field(out, "Mcp-Session-Id", x.caller->id);
+  if (active_ != nullptr && active_->opened_session)
+    http::append_field(out, "Mcp-Session-Id", active_->caller->id);
   http::append_field(out, "Content-Length", std::uint64_t{message.bytes()});
   out += "\r\n";
   message.append_to(out);
@@ -237,6 +255,27 @@ void http_connection::send_cancelled(exchange& x) {
 }
 
 void http_connection::send_notification(exchange&, const gateway::pieces& message) {
+  send_message(message);
+}
+
+void http_connection::batch_notification(const gateway::pieces& message) {
+  send_message(message);
+}
+
+void http_connection::batch_done(batch&, const std::string& answers) {
+  worker_.bury(std::move(batch_));
+  if (answers.empty() && !events_begun_)
+    return respond(202, {}, {});
+  if (answers.empty()) {
+    http::append_last_chunk(stream_->out());
+    return finish_response();
+  }
+  gateway::pieces text;
+  text.add(answers);
+  finish_message(text, 200);
+}
+
+void http_connection::send_message(const gateway::pieces& message) {
   if (!events_begun_) {
     if (!accepts_events_ || parser_.message().version != 11)
       return; // a client of plain JSON
@@ -272,12 +311,8 @@ void http_connection::finish_response() {
   stream_->flush();
   events_begun_ = false;
   active_ = nullptr;
-  if (!keep_alive_) {
-    state_ = state::closed;
-    tick_.cancel();
-    net::close_after_flush(std::move(stream_));
-    return worker_.drop_connection(*this);
-  }
+  if (!keep_alive_)
+    return close_after_flush();
   state_ = state::reading;
   since_ = last_written_ = worker_.now();
   parser_.reset();
@@ -318,7 +353,7 @@ void http_connection::log_message(std::string_view notification) {
 void http_connection::finish() {
   if (state_ != state::listening)
     return;
-  worker_.remove_stream(*this);
+  leave_streams();
   if (!subscription_id_.empty())
     append_event(gateway::result_response(
         subscription_id_,

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/batch.hpp"
 #include "engine/exchange.hpp"
 #include "engine/worker.hpp"
 #include "http/message.hpp"
@@ -16,6 +17,7 @@ namespace nexus::engine {
 /// ends in the answer, or as a listening stream without an end.
 class http_connection final : private net::stream_handler,
                               private client_adapter,
+                              private batch_sink,
                               private listening_stream {
  public:
   http_connection(worker& owner, std::uint64_t id, net::stream_ptr stream);
@@ -41,6 +43,9 @@ class http_connection final : private net::stream_handler,
   void client_gone();
   void on_tick();
   void close();
+  /// As close(), but what was written still leaves.
+  void close_after_flush();
+  void leave_streams();
 
   // Requests, in http_requests.cpp
   void serve_request();
@@ -50,6 +55,8 @@ class http_connection final : private net::stream_handler,
   void serve_delete(view_scope scope);
   void serve_preflight();
   void serve_message(exchange& x);
+  /// @pre the session of the exchange, a batch, is known
+  void serve_batch(exchange& x);
   void with_session(exchange& x, std::string_view id);
   void session_found(exchange& x, session_ptr found);
   void open_listening(session_ptr owner);
@@ -64,6 +71,9 @@ class http_connection final : private net::stream_handler,
   void begin_head(unsigned status);
   void begin_events();
   void append_event(std::string_view data);
+  void send_message(const gateway::pieces& message);
+  /// Answers with one JSON text, as JSON or as the last event of a stream.
+  void finish_message(const gateway::pieces& message, unsigned http_status);
   void finish_response();
   void count_status(unsigned status);
 
@@ -72,6 +82,10 @@ class http_connection final : private net::stream_handler,
   void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
   void listen(exchange& x) override;
   void send_cancelled(exchange& x) override;
+
+  // batch_sink
+  void batch_notification(const gateway::pieces& message) override;
+  void batch_done(batch& which, const std::string& answers) override;
 
   // listening_stream
   [[nodiscard]] view_scope scope() const noexcept override { return stream_scope_; }
@@ -87,6 +101,7 @@ class http_connection final : private net::stream_handler,
   std::string pending_; ///< bytes of pipelined requests
   state state_ = state::reading;
   exchange* active_ = nullptr;
+  std::unique_ptr<batch> batch_;
   bool consuming_ = false; ///< consume() is on the stack and goes on by itself
   bool keep_alive_ = true;
   bool accepts_json_ = true;

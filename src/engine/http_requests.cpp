@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/upstream.hpp"
@@ -15,6 +16,8 @@ namespace nexus::engine {
 namespace {
 
 constexpr std::string_view text_plain = "text/plain; charset=utf-8";
+constexpr std::string_view batch_refusal =
+    "batches are served in sessions of 2025-03-26 only; send one message per request";
 
 metrics::http_method count_as(http::method verb) {
   switch (verb) {
@@ -140,6 +143,12 @@ void http_connection::serve_post(view_scope scope) {
     worker_.metrics().refusals.add(metrics::refusal::media_type);
     return respond(415, text_plain, "Content-Type must be application/json\n");
   }
+  const auto coding = request.headers.find("content-encoding");
+  if (coding && !iequals(*coding, "identity")) {
+    worker_.metrics().refusals.add(metrics::refusal::media_type);
+    return respond(415, text_plain, "compressed bodies are not read\n",
+                   "Accept-Encoding: identity\r\n");
+  }
   if (!accepts_json_ && !accepts_events_) {
     worker_.metrics().refusals.add(metrics::refusal::media_type);
     return respond(406, text_plain, "Accept must admit application/json, text/event-stream\n");
@@ -164,11 +173,13 @@ void http_connection::refuse_message(exchange& x, mcp::errc code, unsigned statu
 
 void http_connection::serve_message(exchange& x) {
   const auto& headers = parser_.message().headers;
+  x.request.clear();
   if (mcp::is_batch(x.text)) {
-    x.request.clear();
+    x.era = mcp::era::legacy;
+    if (const auto id = headers.find("mcp-session-id"))
+      return with_session(x, *id);
     worker_.metrics().refusals.add(metrics::refusal::envelope);
-    return refuse_message(x, mcp::errc::invalid_request, 400,
-                          "batches are not served; send one message per request", {});
+    return refuse_message(x, mcp::errc::invalid_request, 400, batch_refusal, {});
   }
   if (auto parsed = mcp::parse_message(x.text, worker_.scanner(), x.request); !parsed) {
     const auto code = static_cast<mcp::errc>(parsed.error().code.value());
@@ -243,11 +254,11 @@ void http_connection::session_found(exchange& x, session_ptr found) {
   if (found) {
     found->touch(worker_.now());
     x.revision = found->revision;
-    const auto level = found->log_level.load(std::memory_order_relaxed);
-    // Without logging/setLevel the server decides what belongs to its answer.
-    x.log_level = level == mcp::log_level::off ? mcp::log_level::debug : level;
+    x.log_level = found->wanted_log_level();
   }
   x.caller = std::move(found);
+  if (mcp::is_batch(x.text))
+    return serve_batch(x);
   if (x.request.kind == mcp::message_kind::request)
     return dispatch(worker_, x);
   active_ = nullptr;
@@ -256,6 +267,21 @@ void http_connection::session_found(exchange& x, session_ptr found) {
   else
     worker_.release(x);
   respond(202, {}, {});
+}
+
+void http_connection::serve_batch(exchange& x) {
+  auto opened = x.revision == mcp::revision::r2025_03_26
+                    ? batch::open(worker_, x.text, x.caller, *this)
+                    : fail(make_error_code(mcp::errc::invalid_request), std::string(batch_refusal));
+  if (!opened) {
+    worker_.metrics().refusals.add(metrics::refusal::envelope);
+    return refuse_message(x, static_cast<mcp::errc>(opened.error().code.value()), 400,
+                          opened.error().message, {});
+  }
+  active_ = nullptr;
+  worker_.release(x);
+  batch_ = std::move(*opened);
+  batch_->start();
 }
 
 void http_connection::serve_get(view_scope scope) {
@@ -303,6 +329,10 @@ void http_connection::open_listening(session_ptr owner) {
   const auto self = static_cast<std::int32_t>(worker_.id().value);
   if (!owner->stream_worker.compare_exchange_strong(nobody, self))
     return respond(409, text_plain, "this session has a listening stream already\n");
+  if (owner->closed.load()) { // whoever closed it may have seen no stream yet
+    owner->stream_worker.store(-1);
+    return respond(404, text_plain, "unknown session\n");
+  }
   owner->touch(worker_.now());
   stream_session_ = std::move(owner);
   stream_scope_ = stream_session_->scope;
@@ -355,6 +385,9 @@ void http_connection::serve_delete(view_scope scope) {
       there.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
       there.forget_session(wanted);
       there.shared().plane->session_closed(found);
+      if (const auto holder = found->stream_worker.load(); holder >= 0)
+        there.shared().post({static_cast<std::uint32_t>(holder)},
+                            [found](worker& w) { w.end_stream(*found); });
     }
     there.shared().post(back, [connection, known = found != nullptr](worker& here) {
       auto* const asked = here.find_connection(connection);

@@ -37,6 +37,12 @@ struct session {
   /// The fingerprint of the list that this client was told about last.
   std::atomic<std::uint64_t> seen_fingerprint{0};
 
+  /// Least severity that belongs to the answers of this client. Without logging/setLevel the server
+  /// decides that.
+  [[nodiscard]] mcp::log_level wanted_log_level() const noexcept {
+    const auto level = log_level.load(std::memory_order_relaxed);
+    return level == mcp::log_level::off ? mcp::log_level::debug : level;
+  }
   void touch(time_point now) noexcept {
     last_used_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }

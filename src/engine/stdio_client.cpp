@@ -1,5 +1,7 @@
 #include "engine/stdio_client.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/log.hpp"
@@ -62,10 +64,9 @@ void stdio_client::serve_line(std::string& line) {
 }
 
 void stdio_client::serve_message(exchange& x) {
-  if (mcp::is_batch(x.text)) {
-    x.request.clear();
-    return refuse(x, mcp::errc::invalid_request, "batches are not served");
-  }
+  x.request.clear();
+  if (mcp::is_batch(x.text))
+    return serve_batch(x);
   if (auto parsed = mcp::parse_message(x.text, worker_.scanner(), x.request); !parsed)
     return refuse(x, static_cast<mcp::errc>(parsed.error().code.value()), parsed.error().message);
   const auto kind = gateway::classify(x.request, {});
@@ -83,10 +84,8 @@ void stdio_client::serve_message(exchange& x) {
     const bool early = x.request.method == "initialize" || x.request.method == "ping";
     if (is_request && !session_ && !early)
       return refuse(x, mcp::errc::invalid_request, "send initialize first");
-    if (session_) {
-      const auto level = session_->log_level.load(std::memory_order_relaxed);
-      x.log_level = level == mcp::log_level::off ? mcp::log_level::debug : level;
-    }
+    if (session_)
+      x.log_level = session_->wanted_log_level();
   }
   if (is_request && under_way_ > limits::calls_per_connection_max) {
     worker_.metrics().refusals.add(metrics::refusal::calls);
@@ -101,6 +100,34 @@ void stdio_client::serve_message(exchange& x) {
     dispatch(worker_, x);
   else
     worker_.release(x);
+  one_less();
+}
+
+void stdio_client::serve_batch(exchange& x) {
+  if (!session_ || session_->revision != mcp::revision::r2025_03_26)
+    return refuse(x, mcp::errc::invalid_request,
+                  "batches are served in sessions of 2025-03-26 only");
+  auto opened = batch::open(worker_, x.text, session_, *this);
+  if (!opened)
+    return refuse(x, static_cast<mcp::errc>(opened.error().code.value()), opened.error().message);
+  worker_.release(x);
+  auto& fresh = **opened;
+  batches_.push_back(std::move(*opened));
+  fresh.start();
+}
+
+void stdio_client::batch_notification(const gateway::pieces& message) {
+  if (stream_->queued_bytes() <= limits::write_queue_high_bytes)
+    write_line(message.to_string());
+}
+
+void stdio_client::batch_done(batch& which, const std::string& answers) {
+  if (!answers.empty())
+    write_line(answers);
+  const auto found = std::find_if(batches_.begin(), batches_.end(),
+                                  [&](const auto& b) { return b.get() == &which; });
+  worker_.bury(std::move(*found));
+  batches_.erase(found);
   one_less();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/batch.hpp"
 #include "engine/exchange.hpp"
 #include "engine/stdio_channel.hpp"
 #include "engine/worker.hpp"
@@ -16,6 +17,7 @@ namespace nexus::engine {
 /// a time.
 class stdio_client final : private net::stream_handler,
                            private client_adapter,
+                           private batch_sink,
                            private listening_stream {
  public:
   /// @param on_finished called once the client has gone and its last answer is written
@@ -29,6 +31,7 @@ class stdio_client final : private net::stream_handler,
   void on_drained() override;
   void serve_line(std::string& line);
   void serve_message(exchange& x);
+  void serve_batch(exchange& x);
   void refuse(exchange& x, mcp::errc code, std::string_view message, std::string_view data = {});
   void write_line(std::string_view text);
   void one_less();
@@ -37,6 +40,9 @@ class stdio_client final : private net::stream_handler,
   void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
   void listen(exchange& x) override;
   void send_cancelled(exchange& x) override;
+
+  void batch_notification(const gateway::pieces& message) override;
+  void batch_done(batch& which, const std::string& answers) override;
 
   [[nodiscard]] view_scope scope() const noexcept override { return {}; }
   [[nodiscard]] session* owner() const noexcept override { return session_.get(); }
@@ -50,6 +56,7 @@ class stdio_client final : private net::stream_handler,
   std::function<void()> on_finished_;
   session_ptr session_;
   std::vector<std::string> subscriptions_; ///< ids of modern listens that want tool changes, JSON
+  std::vector<std::unique_ptr<batch>> batches_; ///< under way
   std::uint64_t told_fingerprint_ = 0;
   std::size_t under_way_ = 0;
   bool ended_ = false;

@@ -169,9 +169,11 @@ void worker::set_log_level(mcp::log_level least) {
 }
 
 void worker::close_links() {
+  links_.clear();
   for (const auto& up : upstreams_)
     if (up)
       up->close_link(0);
+  bury_now(); // from here on their children count as stopping
 }
 
 void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {
