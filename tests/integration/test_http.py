@@ -118,6 +118,13 @@ class Requests(HttpCase):
                 response = connection.request("POST", "/mcp", headers, data)
                 self.assertEqual(response.status, 200 if kind in good else 415)
 
+    def test_content_encodings(self):
+        for coding in ("gzip", "br", "deflate", "identity, gzip", "GZIP"):
+            with self.subTest(coding=coding):
+                headers = [("Content-Encoding", coding)]
+                self.assertEqual(self.post(INITIALIZE, headers).status, 415)
+        self.assertEqual(self.post(INITIALIZE, [("Content-Encoding", "Identity")]).status, 200)
+
     def test_unknown_paths_and_methods(self):
         rows = (
             ("GET", "/", 404),
@@ -332,7 +339,9 @@ class Bodies(HttpCase):
         ):
             with self.subTest(body=body[:50]):
                 status, code, request_id = self.error(body)
-                self.assertEqual((status, request_id), (400, None))
+                self.assertEqual(status, 400)
+                # An id that was read before the mistake may be told.
+                self.assertIn(request_id, (None, 1))
                 self.assertIn(code, (-32700, -32600) if body.startswith(b'{"a":{') else (-32700,))
 
     def test_not_a_message(self):
