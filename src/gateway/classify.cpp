@@ -39,7 +39,7 @@ std::string_view envelope_problem(const mcp::message& m) {
   if (level && (!level.is(json::kind::string) || !mcp::parse_log_level(json::unquote(level))))
     return "_meta[\"io.modelcontextprotocol/logLevel\"] is no log level";
   const auto token = m.meta[meta_key::progress_token];
-  if (token && !token.is(json::kind::string) && !token.is(json::kind::number))
+  if (token && !token.is(json::kind::string) && !json::to_int64(token))
     return "_meta.progressToken must be a string or an integer";
   return {};
 }

@@ -18,7 +18,7 @@ using mcp::param_key;
 using mcp::result_key;
 
 constexpr std::string_view answer_head = R"({"jsonrpc":"2.0","id":)";
-constexpr std::string_view reserved_prefix = "\"io.modelcontextprotocol/";
+constexpr std::string_view reserved_prefix = "io.modelcontextprotocol/";
 
 /// The envelope of the gateway as a client: the members of _meta, without braces.
 constexpr std::string_view modern_envelope =
@@ -26,15 +26,30 @@ constexpr std::string_view modern_envelope =
     R"("io.modelcontextprotocol/clientInfo":{"name":"nexus","title":"Nexus MCP gateway","version":")" NEXUS_VERSION
     R"("},"io.modelcontextprotocol/clientCapabilities":{})";
 
-/// Collects the spans of an object's members.
-class span_collector final : public json::visitor {
+/// The members of _meta that speak of one hop only: who answers, and the envelope of a request.
+bool is_hop_local(std::string_view key) noexcept {
+  if (!key.starts_with(reserved_prefix))
+    return false;
+  key.remove_prefix(reserved_prefix.size());
+  return key == "serverInfo" || key == "subscriptionId" || key == "protocolVersion" ||
+         key == "clientInfo" || key == "clientCapabilities" || key == "logLevel";
+}
+
+/// Collects the spans of the members that travel on. Keys come unescaped: some writers escape '/'.
+class foreign_members final : public json::visitor {
  public:
   std::vector<std::string_view> spans;
+  bool any_hop_local = false;
   step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
-  void on_member(unsigned, const json::member& found) override { spans.push_back(found.span); }
+  void on_member(unsigned, const json::member& found) override {
+    if (is_hop_local(found.key))
+      any_hop_local = true;
+    else
+      spans.push_back(found.span);
+  }
 };
 
-/// Removes a member and one of the commas beside it. @pre `span` lies within `text`
+/// Removes a member and one of the commas beside it. @pre the range lies within `text`
 void cut_member(std::string& text, std::size_t offset, std::size_t bytes) {
   std::size_t begin = offset, end = offset + bytes;
   const auto space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
@@ -53,67 +68,83 @@ void cut_member(std::string& text, std::size_t offset, std::size_t bytes) {
   text.erase(begin, end - begin);
 }
 
-/// A result's _meta without the members that belong to one hop, as an object's inside.
-std::string foreign_meta(std::string_view meta, json::scanner& scanner) {
-  std::string inside;
-  span_collector members;
-  if (!scanner.scan_object(meta, members))
-    return inside;
-  for (const auto span : members.spans) {
-    if (span.starts_with(reserved_prefix))
-      continue;
-    if (!inside.empty())
-      inside += ',';
-    inside += span;
-  }
-  return inside;
+std::size_t offset_in(std::string_view whole, std::string_view part) {
+  return static_cast<std::size_t>(part.data() - whole.data());
 }
 
-/// Rebuilds a result whose members have to change. The slow path: pairs of different eras.
-void rebuild_result(std::string& out, const mcp::message& response, mcp::era client,
-                    json::scanner& scanner) {
+void append_members(std::string& out, const std::vector<std::string_view>& spans) {
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    if (i > 0)
+      out += ',';
+    out += spans[i];
+  }
+}
+
+/// The result without what only modern clients know.
+void strip_for_legacy(std::string& out, const mcp::message& response, json::scanner& scanner) {
   const auto& result = response.result;
   const std::string_view whole = result.whole.raw;
   out.assign(whole);
-  struct cut {
+  struct edit {
     std::size_t offset, bytes;
+    std::string text; ///< stands in; the range is a whole member when it is empty
   };
-  std::vector<cut> cuts;
+  std::vector<edit> edits;
   const auto drop = [&](result_key key) {
     if (const auto found = result.at(key))
-      cuts.push_back(
-          {static_cast<std::size_t>(found.span.data() - whole.data()), found.span.size()});
+      edits.push_back({offset_in(whole, found.span), found.span.size(), {}});
   };
-  std::string meta;
-  if (result[result_key::meta].is(json::kind::object))
-    meta = foreign_meta(result[result_key::meta].raw, scanner);
-  drop(result_key::meta);
-  if (client == mcp::era::legacy) {
-    drop(result_key::result_type);
-    drop(result_key::ttl_ms);
-    drop(result_key::cache_scope);
+  for (const auto key : {result_key::result_type, result_key::ttl_ms, result_key::cache_scope})
+    drop(key);
+  const auto meta = result[result_key::meta];
+  foreign_members kept;
+  if (meta.is(json::kind::object) && scanner.scan_object(meta.raw, kept) && kept.any_hop_local) {
+    if (kept.spans.empty()) {
+      drop(result_key::meta);
+    } else {
+      std::string text = "{";
+      append_members(text, kept.spans);
+      edits.push_back({offset_in(whole, meta.raw), meta.raw.size(), text + '}'});
+    }
   }
-  std::sort(cuts.begin(), cuts.end(),
-            [](const cut& a, const cut& b) { return a.offset > b.offset; });
-  for (const auto& c : cuts)
-    cut_member(out, c.offset, c.bytes);
-  std::string head;
-  if (client == mcp::era::modern) {
-    if (!result.has(result_key::result_type))
-      head = R"("resultType":"complete",)";
-    head += R"("_meta":{)";
-    head += server_info_member();
-    if (!meta.empty())
-      head += ',';
-    head += meta;
-    head += '}';
-  } else if (!meta.empty()) {
-    head = R"("_meta":{)" + meta + '}';
+  std::sort(edits.begin(), edits.end(),
+            [](const edit& a, const edit& b) { return a.offset > b.offset; });
+  for (const auto& e : edits) {
+    if (e.text.empty())
+      cut_member(out, e.offset, e.bytes);
+    else
+      out.replace(e.offset, e.bytes, e.text);
   }
-  if (head.empty())
-    return;
-  const bool empty = out.find('"') == std::string::npos;
-  out.insert(1, empty ? head : head + ',');
+}
+
+/// The result as a modern client wants it: a resultType, and our serverInfo in _meta. Only a _meta
+/// that is there already is written anew.
+void add_for_modern(pieces& out, std::string& scratch, const mcp::message& response,
+                    json::scanner& scanner) {
+  const auto& result = response.result;
+  const std::string_view whole = result.whole.raw;
+  const bool typed = result.has(result_key::result_type);
+  const auto meta = result[result_key::meta];
+  if (!meta) {
+    out.add(typed ? R"({"_meta":{)" : R"({"resultType":"complete","_meta":{)");
+    out.add(server_info_member());
+    out.add(result.empty() ? "}" : "},");
+    return out.add(whole.substr(1));
+  }
+  foreign_members kept;
+  if (meta.is(json::kind::object))
+    static_cast<void>(scanner.scan_object(meta.raw, kept));
+  scratch = '{';
+  scratch += server_info_member();
+  if (!kept.spans.empty())
+    scratch += ',';
+  append_members(scratch, kept.spans);
+  scratch += '}';
+  const auto at = offset_in(whole, meta.raw);
+  out.add(typed ? "{" : R"({"resultType":"complete",)");
+  out.add(whole.substr(1, at - 1));
+  out.add(scratch);
+  out.add(whole.substr(at + meta.raw.size()));
 }
 
 } // namespace
@@ -134,23 +165,21 @@ void render_result(pieces& out, std::string& scratch, std::string_view id,
   out.add(answer_head);
   out.add(id);
   out.add(R"(,"result":)");
-  const bool object = result.whole.is(json::kind::object);
   const bool modern_members = result.has(result_key::result_type) ||
                               result.has(result_key::ttl_ms) || result.has(result_key::cache_scope);
+  // Without its slash, which may stand there escaped.
   const bool reserved_meta =
-      result.has(result_key::meta) &&
-      result[result_key::meta].raw.find(reserved_prefix) != std::string_view::npos;
-  if (!object || (client == mcp::era::legacy && !modern_members && !reserved_meta)) {
+      result[result_key::meta].raw.find(reserved_prefix.substr(0, reserved_prefix.size() - 1)) !=
+      std::string_view::npos;
+  if (!result.whole.is(json::kind::object)) {
     out.add(whole);
-  } else if (client == mcp::era::modern && !result.has(result_key::meta)) {
-    out.add(result.has(result_key::result_type) ? R"({"_meta":{)"
-                                                : R"({"resultType":"complete","_meta":{)");
-    out.add(server_info_member());
-    out.add(result.empty() ? "}" : "},");
-    out.add(whole.substr(1));
-  } else {
-    rebuild_result(scratch, response, client, scanner);
+  } else if (client == mcp::era::modern) {
+    add_for_modern(out, scratch, response, scanner);
+  } else if (modern_members || reserved_meta) {
+    strip_for_legacy(scratch, response, scanner);
     out.add(scratch);
+  } else {
+    out.add(whole);
   }
   out.add("}");
 }
@@ -220,10 +249,13 @@ void append_request(std::string& out, const mcp::message& request, const downstr
     member(R"("name":)");
     json::append_string(out, call.target_name);
   }
-  for (const auto key : {param_key::arguments, param_key::uri, param_key::cursor, param_key::level,
-                         param_key::ref, param_key::argument})
+  for (std::size_t i = 0; i < static_cast<std::size_t>(param_key::count); ++i) {
+    const auto key = static_cast<param_key>(i);
+    if (key == param_key::name || key == param_key::meta)
+      continue;
     if (const auto found = request.params.at(key))
       member(found.span);
+  }
   for (const auto& other : request.params.others())
     member(other.span);
 
