@@ -44,10 +44,23 @@ namespace {
 
 using self_pointer = lifecycle_actor::stateful_pointer<lifecycle_state>;
 
+/// How late an idle session may be closed.
+constexpr seconds sweep_interval_max{30};
+
+/// A slot that no server has. Numbers that were never used come first: whatever may still know a
+/// slot by its number then finds nobody rather than another server.
+std::uint32_t take_slot(lifecycle_state& s) {
+  if (s.next_slot < limits::metric_servers_max || s.free_slots.empty())
+    return s.next_slot++;
+  const auto slot = s.free_slots.front();
+  s.free_slots.pop_front();
+  return slot;
+}
+
 lifecycle_state::running start_server(self_pointer self, const config::server& settings) {
   auto& s = self->state;
   lifecycle_state::running started;
-  started.slot = s.next_slot++;
+  started.slot = take_slot(s);
   started.settings = std::make_shared<const config::server>(settings);
   s.process->metrics.define_server(started.slot, settings.name);
   // Every worker knows the server before anything can be routed to it.
@@ -65,7 +78,6 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   order.names =
       settings.names == config::naming::bare ? catalog::naming::bare : catalog::naming::prefixed;
   std::map<std::string, lifecycle_state::running> now;
-  std::vector<server_actor> retired;
   std::vector<lifecycle_state::running*> fresh;
   for (const auto& server : settings.servers) {
     const auto known = s.servers.find(server.name);
@@ -85,7 +97,7 @@ void on_apply(self_pointer self, const config::gateway& settings) {
       s.servers.erase(known);
   }
   for (auto& [name, gone] : s.servers) {
-    retired.push_back(gone.actor);
+    order.dropped.push_back(gone.actor);
     log::info("lifecycle", now.contains(name) ? "server_replaced" : "server_removed",
               {{"server", name}});
   }
@@ -96,8 +108,15 @@ void on_apply(self_pointer self, const config::gateway& settings) {
         server_behavior, server_setup{s.process, s.registry, self, entry->slot, entry->settings});
     s.directory->set(entry->slot, entry->actor);
   }
-  for (const auto& actor : retired)
-    self->send(actor, retire_server{});
+}
+
+void on_sweep(self_pointer self) {
+  auto& s = self->state;
+  for (const auto& [id, open] : s.sessions)
+    self->send(open.actor, check_session{});
+  const nanoseconds interval = s.process->limits.session_idle_timeout / 4;
+  self->delayed_send(self, std::clamp<nanoseconds>(interval, milliseconds(10), sweep_interval_max),
+                     sweep_sessions{});
 }
 
 void on_log_level(self_pointer self) {
@@ -116,6 +135,12 @@ lifecycle_behavior(self_pointer self, engine::process* process, const registry_a
   self->state.process = process;
   self->state.registry = registry;
   self->state.directory = directory;
+  self->set_exit_handler([self](const caf::exit_msg& why) {
+    for (const auto& [id, open] : self->state.sessions)
+      self->send_exit(open.actor, why.reason);
+    self->quit(why.reason);
+  });
+  on_sweep(self);
   return {
       [self](const apply_settings& wanted) { on_apply(self, *wanted.settings); },
       [self](const session_opened& event) {
@@ -132,6 +157,11 @@ lifecycle_behavior(self_pointer self, engine::process* process, const registry_a
         sessions.erase(found);
       },
       [self](const log_level_changed&) { on_log_level(self); },
+      [self](const server_retired& event) {
+        self->state.directory->erase(event.slot);
+        self->state.free_slots.push_back(event.slot);
+      },
+      [self](const sweep_sessions&) { on_sweep(self); },
   };
 }
 

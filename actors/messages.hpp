@@ -42,6 +42,24 @@ struct check_retired {
   std::uint32_t checks = 0;
 };
 
+} // namespace nexus::actors
+
+#define NEXUS_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nexus::actors::type)
+NEXUS_LOCAL_MESSAGE(want_server)
+NEXUS_LOCAL_MESSAGE(link_came_up)
+NEXUS_LOCAL_MESSAGE(link_relisted)
+NEXUS_LOCAL_MESSAGE(link_went_down)
+NEXUS_LOCAL_MESSAGE(reconnect)
+NEXUS_LOCAL_MESSAGE(retire_server)
+NEXUS_LOCAL_MESSAGE(check_retired)
+
+namespace nexus::actors {
+
+using server_actor = caf::typed_actor<caf::reacts_to<want_server>, caf::reacts_to<link_came_up>,
+                                      caf::reacts_to<link_relisted>, caf::reacts_to<link_went_down>,
+                                      caf::reacts_to<reconnect>, caf::reacts_to<retire_server>,
+                                      caf::reacts_to<check_retired>>;
+
 // ---- To the registry ---------------------------------------------------------------------------
 struct server_order {
   struct entry {
@@ -52,6 +70,8 @@ struct server_order {
   };
   std::vector<entry> servers;
   catalog::naming names = catalog::naming::prefixed;
+  /// Servers that the order drops: told to go once no worker's snapshot leads to them.
+  std::vector<server_actor> dropped;
 };
 /// A server's state or catalogue changed. What is null is as it was.
 struct server_changed {
@@ -63,7 +83,7 @@ struct server_changed {
 struct publish_snapshot {};
 
 // ---- To a session actor ------------------------------------------------------------------------
-/// Its own reminder to look for idleness.
+/// Look for idleness.
 struct check_session {};
 /// The client ended it.
 struct end_session {};
@@ -72,6 +92,10 @@ struct end_session {};
 struct apply_settings {
   std::shared_ptr<const config::gateway> settings;
 };
+/// A retired server's calls have ended and every worker was told to forget it: its slot is free.
+struct server_retired {
+  std::uint32_t slot = 0;
+};
 struct session_opened {
   engine::session_ptr session;
 };
@@ -79,40 +103,34 @@ struct session_ended {
   std::string id;
 };
 struct log_level_changed {};
+/// Its own reminder to have the sessions look for idleness: one clock entry for all of them, none
+/// that outlives its session.
+struct sweep_sessions {};
 
 } // namespace nexus::actors
 
-#define NEXUS_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nexus::actors::type)
-NEXUS_LOCAL_MESSAGE(want_server)
-NEXUS_LOCAL_MESSAGE(link_came_up)
-NEXUS_LOCAL_MESSAGE(link_relisted)
-NEXUS_LOCAL_MESSAGE(link_went_down)
-NEXUS_LOCAL_MESSAGE(reconnect)
-NEXUS_LOCAL_MESSAGE(retire_server)
-NEXUS_LOCAL_MESSAGE(check_retired)
 NEXUS_LOCAL_MESSAGE(server_order)
 NEXUS_LOCAL_MESSAGE(server_changed)
 NEXUS_LOCAL_MESSAGE(publish_snapshot)
 NEXUS_LOCAL_MESSAGE(check_session)
 NEXUS_LOCAL_MESSAGE(end_session)
 NEXUS_LOCAL_MESSAGE(apply_settings)
+NEXUS_LOCAL_MESSAGE(server_retired)
 NEXUS_LOCAL_MESSAGE(session_opened)
 NEXUS_LOCAL_MESSAGE(session_ended)
 NEXUS_LOCAL_MESSAGE(log_level_changed)
+NEXUS_LOCAL_MESSAGE(sweep_sessions)
 #undef NEXUS_LOCAL_MESSAGE
 
 namespace nexus::actors {
 
-using server_actor = caf::typed_actor<caf::reacts_to<want_server>, caf::reacts_to<link_came_up>,
-                                      caf::reacts_to<link_relisted>, caf::reacts_to<link_went_down>,
-                                      caf::reacts_to<reconnect>, caf::reacts_to<retire_server>,
-                                      caf::reacts_to<check_retired>>;
 using registry_actor =
     caf::typed_actor<caf::reacts_to<server_order>, caf::reacts_to<server_changed>,
                      caf::reacts_to<publish_snapshot>>;
 using session_actor = caf::typed_actor<caf::reacts_to<check_session>, caf::reacts_to<end_session>>;
 using lifecycle_actor =
     caf::typed_actor<caf::reacts_to<apply_settings>, caf::reacts_to<session_opened>,
-                     caf::reacts_to<session_ended>, caf::reacts_to<log_level_changed>>;
+                     caf::reacts_to<session_ended>, caf::reacts_to<log_level_changed>,
+                     caf::reacts_to<server_retired>, caf::reacts_to<sweep_sessions>>;
 
 } // namespace nexus::actors

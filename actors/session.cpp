@@ -1,7 +1,5 @@
 #include "actors/session.hpp"
 
-#include <algorithm>
-
 #include "base/log.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/upstream.hpp"
@@ -26,11 +24,8 @@ void on_check(self_pointer self) {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   const auto idle = now - nanoseconds(s.session->last_used_ns.load());
   const bool listening = s.session->stream_worker.load() >= 0;
-  if (listening || idle < idle_max) {
-    const auto rest = listening ? nanoseconds(idle_max) : nanoseconds(idle_max) - idle;
-    self->delayed_send(self, std::max<nanoseconds>(rest, milliseconds(10)), check_session{});
+  if (listening || idle < idle_max)
     return;
-  }
   if (!s.session->closed.exchange(true)) {
     s.process->sessions.fetch_sub(1);
     s.process->post(s.session->home,
@@ -49,7 +44,6 @@ session_actor::behavior_type session_behavior(self_pointer self, engine::process
   self->state.process = process;
   self->state.session = session;
   self->state.lifecycle = lifecycle;
-  self->delayed_send(self, nanoseconds(process->limits.session_idle_timeout), check_session{});
   return {
       [self](const check_session&) { on_check(self); },
       [self](const end_session&) { finish(self); },

@@ -114,7 +114,8 @@ class running_system final : public gateway_system {
     registry_ = nullptr;
     bridge_.attach({});
     directory_->clear();
-    system_->await_actors_before_shutdown(false);
+    // Actors have to end before CAF's clock drops what it still had to tell them.
+    system_->await_actors_before_shutdown(true);
     system_.reset();
   }
 
