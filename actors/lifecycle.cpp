@@ -44,6 +44,8 @@ namespace {
 
 using self_pointer = lifecycle_actor::stateful_pointer<lifecycle_state>;
 
+/// Links of one server are numbered from here, so that no two servers of one slot share a number.
+constexpr unsigned link_bits = 32;
 /// How late an idle session may be closed.
 constexpr seconds sweep_interval_max{30};
 
@@ -104,9 +106,11 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   s.servers = std::move(now);
   self->send(s.registry, std::move(order));
   for (auto* const entry : fresh) {
-    entry->actor = self->spawn(
-        server_behavior, server_setup{s.process, s.registry, self, entry->slot, entry->settings});
+    entry->actor =
+        self->spawn(server_behavior, server_setup{s.process, s.registry, self, entry->slot,
+                                                  ++s.started << link_bits, entry->settings});
     s.directory->set(entry->slot, entry->actor);
+    self->send(entry->actor, begin_server{});
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
@@ -27,6 +28,8 @@ struct lifecycle_state {
   registry_actor registry;
   std::map<std::string, running> servers;
   std::uint32_t next_slot = 0;
+  std::deque<std::uint32_t> free_slots; ///< the longest free first
+  std::uint64_t started = 0;            ///< servers so far
   struct open_session {
     engine::session_ptr session;
     session_actor actor;

@@ -17,6 +17,8 @@
 namespace nexus::actors {
 
 // ---- To a server actor -------------------------------------------------------------------------
+/// It is known to the directory: what its link reports will reach it.
+struct begin_server {};
 /// A call waits for a lazy server.
 struct want_server {};
 struct link_came_up {
@@ -45,6 +47,7 @@ struct check_retired {
 } // namespace nexus::actors
 
 #define NEXUS_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nexus::actors::type)
+NEXUS_LOCAL_MESSAGE(begin_server)
 NEXUS_LOCAL_MESSAGE(want_server)
 NEXUS_LOCAL_MESSAGE(link_came_up)
 NEXUS_LOCAL_MESSAGE(link_relisted)
@@ -55,10 +58,10 @@ NEXUS_LOCAL_MESSAGE(check_retired)
 
 namespace nexus::actors {
 
-using server_actor = caf::typed_actor<caf::reacts_to<want_server>, caf::reacts_to<link_came_up>,
-                                      caf::reacts_to<link_relisted>, caf::reacts_to<link_went_down>,
-                                      caf::reacts_to<reconnect>, caf::reacts_to<retire_server>,
-                                      caf::reacts_to<check_retired>>;
+using server_actor = caf::typed_actor<caf::reacts_to<begin_server>, caf::reacts_to<want_server>,
+                                      caf::reacts_to<link_came_up>, caf::reacts_to<link_relisted>,
+                                      caf::reacts_to<link_went_down>, caf::reacts_to<reconnect>,
+                                      caf::reacts_to<retire_server>, caf::reacts_to<check_retired>>;
 
 // ---- To the registry ---------------------------------------------------------------------------
 struct server_order {

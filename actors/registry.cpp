@@ -1,5 +1,7 @@
 #include "actors/registry.hpp"
 
+#include <utility>
+
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 
@@ -29,6 +31,10 @@ void on_order(self_pointer self, const server_order& order) {
   }
   s.parts = std::move(kept);
   s.order = order;
+  s.dropped.insert(s.dropped.end(), order.dropped.begin(), order.dropped.end());
+  s.order.dropped.clear();
+  std::erase_if(s.unpublished,
+                [&](const auto& endpoint) { return !s.parts.contains(endpoint->slot); });
   schedule(self);
 }
 
@@ -91,6 +97,9 @@ void on_publish(self_pointer self) {
   s.unpublished.clear();
   s.process->catalogue_generation = s.generation;
   s.process->catalogue_generation.notify_all();
+  // What they post to the workers from here on comes after this snapshot.
+  for (const auto& actor : std::exchange(s.dropped, {}))
+    self->send(actor, retire_server{});
 }
 
 } // namespace

@@ -21,6 +21,7 @@ struct registry_state {
   server_order order;
   std::map<std::uint32_t, part> parts;
   std::vector<engine::endpoint_ptr> unpublished; ///< wait for the snapshot that they need
+  std::vector<server_actor> dropped;             ///< wait for the snapshot that does not show them
   std::uint64_t generation = 0;
   bool publishing = false;
 };

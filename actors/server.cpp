@@ -47,8 +47,7 @@ void connect(self_pointer self) {
   tell_registry(self, engine::server_state::connecting, {});
   engine::link_start start{s.slot, s.link, s.settings, s.known_legacy};
   s.process->post(home_of(s), [start = std::move(start)](engine::worker& home) mutable {
-    if (auto* const up = home.find_upstream(start.slot))
-      up->connect(std::move(start));
+    home.open_link_soon(std::move(start));
   });
 }
 
@@ -67,10 +66,21 @@ milliseconds next_delay(server_state& s, time_point now) {
   return delay;
 }
 
+void finish_retired(self_pointer self) {
+  auto& s = self->state;
+  s.process->metrics.retire_server(s.slot);
+  s.process->forget_runtime(s.slot);
+  s.process->post_to_all([slot = s.slot](engine::worker& w) { w.remove_server(slot); });
+  self->send(s.lifecycle, server_retired{s.slot});
+  self->quit();
+}
+
 void on_link_down(self_pointer self, const link_went_down& event) {
   auto& s = self->state;
-  if (event.link != s.link || s.at == engine::server_state::down || s.retired)
+  if (event.link != s.link || s.at == engine::server_state::down)
     return;
+  if (s.retired)
+    return finish_retired(self); // what is still under way cannot end well any more
   close_link(s);
   if (event.failure.retry_as_legacy && !s.known_legacy) {
     s.known_legacy = true;
@@ -90,6 +100,16 @@ void on_link_down(self_pointer self, const link_went_down& event) {
              {"retry_in_ms", delay.count()}});
   tell_registry(self, engine::server_state::down, event.failure.reason);
   self->delayed_send(self, delay, reconnect{s.link});
+}
+
+void on_begin(self_pointer self) {
+  auto& s = self->state;
+  if (!s.settings->unusable_reason.empty())
+    tell_registry(self, engine::server_state::down, s.settings->unusable_reason);
+  else if (s.settings->lazy)
+    tell_registry(self, engine::server_state::idle, {});
+  else
+    connect(self);
 }
 
 void on_reconnect(self_pointer self, const reconnect& due) {
@@ -130,13 +150,7 @@ void on_check_retired(self_pointer self, std::uint32_t checks) {
     self->delayed_send(self, retire_check_interval, check_retired{checks + 1});
     return;
   }
-  s.process->metrics.retire_server(s.slot);
-  {
-    const std::lock_guard lock(runtime->mutex);
-    runtime->endpoint = nullptr;
-  }
-  s.process->post_to_all([slot = s.slot](engine::worker& w) { w.remove_server(slot); });
-  self->quit();
+  finish_retired(self);
 }
 
 } // namespace
@@ -147,14 +161,10 @@ server_actor::behavior_type server_behavior(self_pointer self, const server_setu
   s.registry = setup.registry;
   s.lifecycle = setup.lifecycle;
   s.slot = setup.slot;
+  s.link = setup.first_link;
   s.settings = setup.settings;
-  if (!s.settings->unusable_reason.empty())
-    tell_registry(self, engine::server_state::down, s.settings->unusable_reason);
-  else if (s.settings->lazy)
-    tell_registry(self, engine::server_state::idle, {});
-  else
-    connect(self);
   return {
+      [self](const begin_server&) { on_begin(self); },
       [self](const want_server&) {
         if (self->state.at == engine::server_state::idle)
           connect(self);

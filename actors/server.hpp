@@ -31,6 +31,7 @@ struct server_setup {
   registry_actor registry;
   lifecycle_actor lifecycle;
   std::uint32_t slot = 0;
+  std::uint64_t first_link = 0; ///< links are numbered upwards from here
   std::shared_ptr<const config::server> settings;
 };
 

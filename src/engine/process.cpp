@@ -78,4 +78,10 @@ std::shared_ptr<server_runtime> process::runtime(std::uint32_t slot) {
   return runtimes_[slot];
 }
 
+void process::forget_runtime(std::uint32_t slot) {
+  const std::lock_guard lock(runtimes_mutex_);
+  if (slot < runtimes_.size())
+    runtimes_[slot] = nullptr;
+}
+
 } // namespace nexus::engine

@@ -26,7 +26,7 @@ struct server_runtime {
   std::atomic<std::uint32_t> in_flight{0}; ///< permits taken
   std::atomic<std::uint32_t> waiting{0};   ///< exchanges that wait, on all workers
   std::mutex mutex;                        ///< of `endpoint`, which only the metrics read
-  endpoint_ptr endpoint;                   ///< the newest one; null once the server is removed
+  endpoint_ptr endpoint;                   ///< the newest one; null until there is one
   std::atomic<std::uint32_t> tools{0};
 };
 
@@ -58,8 +58,10 @@ class process {
 
   /// Each server's permits and state, for the metrics. @thread any
   [[nodiscard]] std::vector<metrics::server_sample> server_samples();
-  /// Created when a server is configured; a slot is reused after its server is gone.
+  /// Made when it is first asked for.
   [[nodiscard]] std::shared_ptr<server_runtime> runtime(std::uint32_t slot);
+  /// The slot's server is gone; the next one there gets a runtime of its own.
+  void forget_runtime(std::uint32_t slot);
 
  private:
   std::vector<std::atomic<worker*>> workers_;
