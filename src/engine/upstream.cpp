@@ -137,8 +137,10 @@ void upstream::send(exchange& x) {
   metrics_.in_flight.up();
   auto& text = owner_.scratch;
   text.clear();
-  gateway::append_request(text, x.request,
-                          {x.request.method, x.target_name, x.downstream_id, endpoint_->era});
+  const auto level =
+      x.caller ? x.caller->log_level.load(std::memory_order_relaxed) : mcp::log_level::off;
+  gateway::append_request(
+      text, x.request, {x.request.method, x.target_name, x.downstream_id, endpoint_->era, level});
   if (endpoint_->channel)
     send_channel(x);
   else

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/assert.hpp"
 #include "json/write.hpp"
 
@@ -272,6 +274,9 @@ void append_request(std::string& out, const mcp::message& request, const downstr
     meta_member(modern_envelope);
     if (const auto level = request.meta.at(meta_key::log_level))
       meta_member(level.span);
+    else if (call.log_level != mcp::log_level::off)
+      meta_member(fmt::format(R"("io.modelcontextprotocol/logLevel":"{}")",
+                              mcp::log_level_names[static_cast<std::size_t>(call.log_level)]));
   }
   if (request.meta.has(meta_key::progress_token)) {
     meta_member(R"("progressToken":)");

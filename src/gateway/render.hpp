@@ -48,6 +48,8 @@ struct downstream_call {
   std::string_view target_name; ///< replaces params.name when the request has one
   std::int64_t id = 0;
   mcp::era server = mcp::era::legacy;
+  /// What a legacy session asked for with logging/setLevel; modern requests carry their own.
+  mcp::log_level log_level = mcp::log_level::off;
 };
 
 /// The client's request as `server` wants it: our id and progress token, the tool's own name, the

@@ -92,6 +92,20 @@ TEST_CASE("requests to modern servers carry the gateway's envelope", "[gateway][
   }
 }
 
+TEST_CASE("a legacy session's log level travels in the envelope", "[gateway][render]") {
+  const auto sent_at = [](std::string_view params, era server) {
+    const parsed p(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":)" +
+                   std::string(params) + "}");
+    std::string out;
+    append_request(out, p.message,
+                   {"tools/call", "tool.name", our_id, server, mcp::log_level::warning});
+    return out;
+  };
+  CHECK(sent_at("{}", era::modern) == head + R"({"_meta":{)" + envelope() +
+                                          R"(,"io.modelcontextprotocol/logLevel":"warning"}}})");
+  CHECK(sent_at("{}", era::legacy) == head + "{}}");
+}
+
 TEST_CASE("every member of params survives, known to the gateway or not", "[gateway][render]") {
   const std::string members[] = {
       R"("arguments":{})",       R"("uri":"u")",           R"("cursor":"")",
