@@ -142,6 +142,8 @@ lifecycle_behavior(self_pointer self, engine::process* process, const registry_a
   self->set_exit_handler([self](const caf::exit_msg& why) {
     for (const auto& [id, open] : self->state.sessions)
       self->send_exit(open.actor, why.reason);
+    for (const auto& server : self->state.directory->all()) // retired ones are only there
+      self->send_exit(server, why.reason);
     self->quit(why.reason);
   });
   on_sweep(self);

@@ -104,19 +104,14 @@ class running_system final : public gateway_system {
   }
 
   ~running_system() override {
-    if (!process_.draining) drain(); // children have to end before their workers' reactors
+    if (!process_.draining)
+      drain(); // children have to end before their workers' reactors
     process_.metrics.connect({});
-    caf::anon_send_exit(lifecycle_, caf::exit_reason::user_shutdown);
-    caf::anon_send_exit(registry_, caf::exit_reason::user_shutdown);
-    for (const auto& actor : directory_->all())
-      caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
     lifecycle_ = nullptr;
     registry_ = nullptr;
-    bridge_.attach({});
     directory_->clear();
-    // Actors have to end before CAF's clock drops what it still had to tell them.
-    system_->await_actors_before_shutdown(true);
     system_.reset();
+    bridge_.attach({}); // workers reported through it until now
   }
 
   result<net::endpoint> listen(const net::endpoint& at) override {
@@ -163,24 +158,26 @@ class running_system final : public gateway_system {
   void drain() override {
     process_.draining = true;
     process_.post_to_all([](engine::worker& w) { w.drain(); });
-    const auto give_up = std::chrono::steady_clock::now() + process_.limits.drain_timeout;
-    while (calls_under_way() > 0 && std::chrono::steady_clock::now() < give_up)
-      std::this_thread::sleep_for(drain_poll);
-    // Answers that were just given still have to leave.
+    wait_until([this] { return calls_under_way() == 0; }, process_.limits.drain_timeout);
+    end_actors(); // none connects a server again
     for (std::uint32_t i = 0; i < process_.worker_count(); ++i)
       ask<bool>({i}, [](engine::worker& w) {
-        w.close_links();
+        w.close();
         return true;
       });
-    if (stdio_)
+    nanoseconds last_bytes = limits::linger_timeout;
+    if (stdio_) {
+      // What reads the pipe may be slow; it is the only client.
+      last_bytes = process_.limits.drain_timeout;
       ask<bool>({0}, [this](engine::worker&) {
         stdio_.reset();
         return true;
       });
-    const auto last =
-        std::chrono::steady_clock::now() + 2 * limits::child_stop_grace + std::chrono::seconds(1);
-    while (engine::stopping_children() > 0 && std::chrono::steady_clock::now() < last)
-      std::this_thread::sleep_for(drain_poll);
+    }
+    wait_until([] { return engine::stopping_children() == 0; },
+               2 * limits::child_stop_grace + std::chrono::seconds(1));
+    // Answers that were just given still have to leave.
+    wait_until([this] { return open_streams() == 0; }, last_bytes);
   }
 
  private:
@@ -191,6 +188,26 @@ class running_system final : public gateway_system {
     auto answer = promise.get_future();
     process_.post(of, [&promise, &question](engine::worker& w) { promise.set_value(question(w)); });
     return answer.get();
+  }
+
+  template <class Condition>
+  static void wait_until(Condition reached, nanoseconds at_most) {
+    const auto give_up = std::chrono::steady_clock::now() + at_most;
+    while (!reached() && std::chrono::steady_clock::now() < give_up)
+      std::this_thread::sleep_for(drain_poll);
+  }
+
+  void end_actors() {
+    caf::anon_send_exit(lifecycle_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(registry_, caf::exit_reason::user_shutdown);
+    system_->await_all_actors_done();
+  }
+
+  std::uint64_t open_streams() {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < process_.worker_count(); ++i)
+      sum += process_.at({i}).reactor().counters().streams;
+    return sum;
   }
 
   std::size_t calls_under_way() {

@@ -185,9 +185,10 @@ void server_link::unreadable(std::string_view text, const error& reason) {
             {{"server", start_.settings->name},
              {"reason", reason.message},
              {"line", text.substr(0, 200)}});
-  // A banner is harmless. Something that begins as a message was meant to be one: when only one
-  // call can be meant, it fails now instead of at its deadline.
-  if (!up_ || text.empty() || text.front() != '{')
+  // A banner is harmless, and so is a whole message that is none of ours. Something that only
+  // begins as one was meant to be an answer: when one call alone can be meant, it fails now instead
+  // of at its deadline.
+  if (!up_ || !text.starts_with('{') || reason.code != mcp::errc::parse_error)
     return;
   const std::string why =
       "the server wrote something that is no JSON-RPC message: " + reason.message;

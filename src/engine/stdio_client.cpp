@@ -22,6 +22,7 @@ stdio_client::stdio_client(worker& owner, int read_fd, int write_fd,
 }
 
 stdio_client::~stdio_client() {
+  net::close_after_flush(std::move(stream_));
   worker_.remove_stream(*this);
 }
 

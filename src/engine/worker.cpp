@@ -96,7 +96,7 @@ void worker::release(exchange& x) {
   x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
   x.target_name.clear();
   if (x.text.capacity() > pooled_text_bytes_max)
-    x.text = {};
+    std::string().swap(x.text); // assigning an empty one would keep the memory
   x.at = exchange::stage::idle;
   x.previous = nullptr;
   x.next = pool_;
@@ -166,14 +166,6 @@ void worker::set_log_level(mcp::log_level least) {
   for (const auto& up : upstreams_)
     if (up && up->link() != nullptr)
       up->link()->set_log_level(least);
-}
-
-void worker::close_links() {
-  links_.clear();
-  for (const auto& up : upstreams_)
-    if (up)
-      up->close_link(0);
-  bury_now(); // from here on their children count as stopping
 }
 
 void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {
@@ -297,16 +289,27 @@ http_connection* worker::find_connection(std::uint64_t id) noexcept {
 }
 
 void worker::drain() {
-  stop_listening();
   const auto streams = streams_;
   for (auto* const stream : streams)
     if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end())
       stream->finish();
+}
+
+void worker::close() {
+  stop_listening();
+  links_.clear();
+  for (const auto& up : upstreams_)
+    if (up)
+      up->fail_all("the gateway stops");
+  for (const auto& up : upstreams_)
+    if (up)
+      up->close_link(0);
   std::vector<http_connection*> all;
   for (const auto& [id, connection] : connections_)
     all.push_back(connection.get());
   for (auto* const connection : all)
     connection->drain();
+  bury_now(); // from here on children count as stopping
 }
 
 void worker::keep_for(std::unique_ptr<http_pool> pool, milliseconds time) {

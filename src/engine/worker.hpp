@@ -84,8 +84,6 @@ class worker {
   void open_link_soon(link_start start);
   /// Least severity that any session wants, for the servers whose links are here.
   void set_log_level(mcp::log_level least);
-  /// Ends every link of this worker: children are stopped, sessions are ended.
-  void close_links();
   void install(std::shared_ptr<const catalog::snapshot> snapshot);
   /// What an address shows; null when its server is not configured any more.
   [[nodiscard]] const catalog::tool_view* view(view_scope scope) const noexcept;
@@ -112,8 +110,12 @@ class worker {
   void adopt_connection(std::unique_ptr<http_connection> connection);
   void drop_connection(http_connection& connection);
   [[nodiscard]] http_connection* find_connection(std::uint64_t id) noexcept;
-  /// Stops accepting and ends idle connections and streams; calls in flight go on.
+  /// Ends listening streams; calls in flight go on. Probes are answered still: what routes clients
+  /// here has to learn that they should go elsewhere.
   void drain();
+  /// Fails what is still in flight, ends idle connections, stops accepting, and ends every link:
+  /// children are stopped, sessions at servers are ended.
+  void close();
   [[nodiscard]] bool idle() const noexcept { return in_use_ == 0; }
 
   /// Frees `garbage` after the current callback: objects end themselves within their own code.
