@@ -393,10 +393,13 @@ uring_reactor::uring_reactor(std::unique_ptr<uring_ring> ring, unique_fd eventfd
 
 uring_reactor::~uring_reactor() {
   stop_objects();
-  // Cancelled operations end at once; the bound is for a kernel that keeps one.
-  for (int tries = 0; operations_ > 0 && tries < 100; ++tries) {
+  // Cancelled operations end at once, some at each call; the bound is for a kernel that keeps one.
+  for (int idle_calls = 0; operations_ > 0 && idle_calls < 100; ++idle_calls) {
+    const std::size_t before = operations_;
     collect(milliseconds(10));
     dispatch();
+    if (operations_ < before)
+      idle_calls = 0;
   }
   if (operations_ > 0)
     ring_->leak_buffers();

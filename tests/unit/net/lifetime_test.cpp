@@ -140,6 +140,22 @@ TEST_CASE("what outlives its reactor can still be destroyed", "[net][lifetime]")
   pending.reset();
 }
 
+TEST_CASE("a reactor takes any number of open streams back from the kernel", "[net][lifetime]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  auto r = make_reactor(kind);
+  std::vector<std::unique_ptr<raw_pair>> pairs;
+  for (int i = 0; i < 400; ++i)
+    pairs.push_back(std::make_unique<raw_pair>(*r));
+  run_for(*r, milliseconds(5));
+  r.reset();
+  // Every descriptor is closed: the other ends see it.
+  for (auto& pair : pairs) {
+    char byte = 0;
+    CHECK(::recv(pair->theirs, &byte, 1, MSG_DONTWAIT) == 0);
+  }
+}
+
 TEST_CASE("posted work may destroy streams, timers and listeners", "[net][lifetime]") {
   const auto kind = GENERATE(from_range(kinds_here()));
   CAPTURE(name_of(kind));

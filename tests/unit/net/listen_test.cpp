@@ -89,11 +89,10 @@ int accept_without_descriptors(reactor_kind kind) {
   const rlimit few{static_cast<rlim_t>(next), 20000};
   if (::setrlimit(RLIMIT_NOFILE, &few) != 0)
     return 4;
-  // The ring takes the limit when it is asked to accept.
   const auto before = r.counters().system_calls;
   run_for(r, milliseconds(200));
   if (accepted.size() == 8)
-    return kind == reactor_kind::io_uring ? 0 : 5;
+    return 5;
   if (r.counters().system_calls - before > 100)
     return 6; // It spins.
   const rlimit many{20000, 20000};
