@@ -274,6 +274,9 @@ const http::response_head& http_pool::head_of(const http_call& call) {
 
 void http_pool::give_back(http_call& connection) {
   connection.parser_.reset();
+  // One huge answer must not keep its memory for the life of the connection.
+  if (connection.body_.capacity() > limits::http_retained_buffer_bytes_max)
+    std::string().swap(connection.body_); // assigning an empty one would keep the memory
   const auto idle_max = keep_alive_hint(connection.head_).value_or(idle_max_default);
   if (idle_max.count() == 0)
     return discard(connection);

@@ -89,7 +89,7 @@ void append_spared(std::string& text, std::string_view bytes) {
 
 void recycle(std::string& text) noexcept {
   if (text.capacity() > limits::http_retained_buffer_bytes_max) {
-    text = std::string{};
+    std::string().swap(text); // assigning an empty one would keep the memory
   } else {
     text.clear();
   }

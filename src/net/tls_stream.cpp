@@ -420,7 +420,7 @@ void tls_stream::encrypt() {
   out_.clear();
   // One large message must not keep its memory for the life of the connection.
   if (out_.capacity() > limits::write_queue_high_bytes)
-    out_ = {};
+    std::string().swap(out_); // assigning an empty one would keep the memory
 }
 
 void tls_stream::flush_inner() {
