@@ -26,7 +26,8 @@ void print_error(console& io, std::string_view text);
 /// `nexus: TEXT` on stderr, for what does not make the command fail.
 void print_note(console& io, std::string_view text);
 
-/// What a stream holds up to its end; nothing when it cannot be read or holds more than `bytes_max`.
+/// What a stream holds up to its end; nothing when it cannot be read or holds more than
+/// `bytes_max`.
 [[nodiscard]] std::optional<std::string> read_all(std::istream& in, std::size_t bytes_max);
 
 /// One line of stderr that is written over while something goes on. Shows nothing unless stderr is

@@ -10,8 +10,8 @@
 
 #include "cli/settings.hpp"
 #include "cli/terminal.hpp"
-#include "json/write.hpp"
 #include "net/socket.hpp"
+#include "json/write.hpp"
 
 namespace nexus::cli {
 namespace {
@@ -160,17 +160,17 @@ int write_output(const command_line& line, std::string_view text, console& io) {
   const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (line.force ? O_TRUNC : O_EXCL);
   net::unique_fd file(::open(line.output_path.c_str(), flags, 0600));
   if (!file && errno == EEXIST) {
-    print_error(io, fmt::format("'{}' exists and stays as it is; --force overwrites it",
-                                line.output_path));
+    print_error(
+        io, fmt::format("'{}' exists and stays as it is; --force overwrites it", line.output_path));
     return exit_failed;
   }
   if (!file || !write_whole(file.get(), text) || ::close(file.release()) != 0) {
-    print_error(io, fmt::format("'{}' cannot be written: {}", line.output_path,
-                                net::errno_text(errno)));
+    print_error(
+        io, fmt::format("'{}' cannot be written: {}", line.output_path, net::errno_text(errno)));
     return exit_failed;
   }
-  print_note(io, fmt::format("wrote {}; try it: nexus check -c {}", line.output_path,
-                             line.output_path));
+  print_note(
+      io, fmt::format("wrote {}; try it: nexus check -c {}", line.output_path, line.output_path));
   return exit_ok;
 }
 

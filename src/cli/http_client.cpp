@@ -16,8 +16,8 @@
 #include "base/text.hpp"
 #include "http/message.hpp"
 #include "http/sse.hpp"
-#include "json/scan.hpp"
 #include "net/socket.hpp"
+#include "json/scan.hpp"
 
 namespace nexus::cli {
 namespace {
@@ -61,13 +61,16 @@ class connection {
     int code = 0;
     const addresses found = look_up(at, code);
     if (!found)
-      return fail(errc::unreachable, code == EAI_SYSTEM ? net::errno_text(errno) : gai_strerror(code));
+      return fail(errc::unreachable,
+                  code == EAI_SYSTEM ? net::errno_text(errno) : gai_strerror(code));
     int why = ECONNREFUSED;
     for (const addrinfo* entry = found.get(); entry != nullptr; entry = entry->ai_next) {
       fd_ = net::open_client_socket(entry->ai_family);
       if (fd_ && connect_to(*entry, why))
         return {};
     }
+    if (time_.now() >= deadline_)
+      return fail(errc::timed_out, "no connection in time");
     return fail(errc::unreachable, net::errno_text(why));
   }
 
@@ -97,8 +100,8 @@ class connection {
         if (!wait(POLLIN))
           return fail(errc::timed_out, "no answer in time");
       } else if (errno != EINTR) {
-        return fail(errc::bad_answer, fmt::format("the connection broke: {}",
-                                                  net::errno_text(errno)));
+        return fail(errc::bad_answer,
+                    fmt::format("the connection broke: {}", net::errno_text(errno)));
       }
     }
   }
@@ -240,19 +243,23 @@ result<http_answer> http_client::exchange(std::string_view request, const event_
 
 result<net::endpoint> parse_gateway_address(std::string_view text) {
   constexpr std::string_view scheme = "http://";
-  std::string_view rest = text;
-  if (to_lower(rest.substr(0, 8)) == "https://")
+  if (to_lower(text.substr(0, 8)) == "https://")
     return fail(errc::bad_answer, "a gateway speaks http; it has no https address");
-  if (to_lower(rest.substr(0, scheme.size())) != scheme)
-    return net::endpoint::parse(rest);
-  rest.remove_prefix(scheme.size());
-  const std::string_view authority = rest.substr(0, rest.find('/'));
-  const std::string_view path = rest.substr(authority.size());
-  if (!path.empty() && path != "/" && path != "/mcp")
-    return fail(errc::bad_answer, "expected http://HOST:PORT without a path");
-  const bool has_port = authority.substr(authority.rfind(']') + 1).contains(':') ||
-                        (!authority.contains(']') && authority.contains(':'));
-  return net::endpoint::parse(has_port ? std::string(authority) : std::string(authority) + ":80");
+  std::string authority(text);
+  if (to_lower(text.substr(0, scheme.size())) == scheme) {
+    text.remove_prefix(scheme.size());
+    authority = text.substr(0, text.find('/'));
+    const std::string_view path = text.substr(authority.size());
+    if (!path.empty() && path != "/" && path != "/mcp")
+      return fail(errc::bad_answer, "expected http://HOST:PORT without a path");
+    // Behind the bracket of an IPv6 address, if there is one.
+    if (!authority.substr(authority.rfind(']') + 1).contains(':'))
+      authority += ":80";
+  }
+  auto at = net::endpoint::parse(authority);
+  if (at && at->host.empty())
+    return fail(errc::bad_answer, "the host is missing; expected HOST:PORT");
+  return at;
 }
 
 std::string percent_encode(std::string_view segment) {

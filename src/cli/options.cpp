@@ -14,8 +14,8 @@
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
-#include "config/address.hpp"
 #include "cli/help.hpp"
+#include "config/address.hpp"
 
 namespace nexus::cli {
 namespace {
@@ -105,8 +105,7 @@ class parser {
 
   /// What servers, tools and call have in common.
   void add_target(CLI::App& to) {
-    auto* const config =
-        add_config(to, "Start the servers of this file for this command alone");
+    auto* const config = add_config(to, "Start the servers of this file for this command alone");
     auto* const address = to.add_option("-a,--address,--url", line_.address,
                                         "Where the gateway is (default: NEXUS_ADDRESS, or "
                                         "127.0.0.1:3000)")
@@ -119,7 +118,8 @@ class parser {
             line_.timeout = parse_duration(text);
             if (!line_.timeout)
               throw CLI::ValidationError("--timeout", "expected a time such as 30, 1.5s, 500ms or "
-                                                      "2m, found '" + text + "'");
+                                                      "2m, found '" +
+                                                          text + "'");
           },
           "Give up after this time")
         ->option_text("TIME");
@@ -160,8 +160,7 @@ class parser {
   }
 
   void add_import() {
-    CLI::App& to =
-        add("import", "Turn any client's configuration into ours", help::import_footer);
+    CLI::App& to = add("import", "Turn any client's configuration into ours", help::import_footer);
     to.add_option("FILE", line_.import_path, "A client's configuration; - reads stdin")
         ->required()
         ->option_text(" ");
@@ -258,14 +257,15 @@ parsed_line parse_command_line(std::span<const std::string> given, console& io) 
 
 std::optional<milliseconds> parse_duration(std::string_view text) {
   double number = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                           std::chars_format::fixed);
+  const auto [end, code] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (code != std::errc{})
     return std::nullopt;
   const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   constexpr std::array<std::pair<std::string_view, double>, 5> units = {
       {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}}};
-  const auto* const known = std::ranges::find(units, unit, &std::pair<std::string_view, double>::first);
+  const auto* const known =
+      std::ranges::find(units, unit, &std::pair<std::string_view, double>::first);
   if (known == units.end())
     return std::nullopt;
   const double total = number * known->second;

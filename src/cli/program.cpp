@@ -18,13 +18,13 @@ using start = int (gateway_port::*)(config::gateway, const serve_options&);
 
 /// serve and stdio: stdout belongs to the gateway, whatever is found goes to stderr.
 int start_gateway(serve_options options, start how, const surroundings& world) {
-  if (options.config_path.empty())
-    options.config_path = default_config_path;
   config::loaded loaded = load_settings(options, world.env);
   print_findings(loaded.findings, world.io.err, world.io.err_colour());
   if (!loaded.value)
     return exit_failed;
   world.io.err.flush();
+  if (options.config_path.empty())
+    options.config_path = default_config_path;
   return (world.gateway.*how)(std::move(*loaded.value), options);
 }
 

@@ -41,8 +41,7 @@ void table::print(std::ostream& out, bool colour, std::size_t width) const {
   std::size_t before_last = 0;
   for (std::size_t i = 0; i + 1 < room.size(); ++i)
     before_last += room[i] + gap;
-  const std::size_t last_room =
-      std::max(last_column_min, width - std::min(width, before_last));
+  const std::size_t last_room = std::max(last_column_min, width - std::min(width, before_last));
   const auto print_cell = [&](std::size_t i, const table_cell& cell, std::string& line) {
     const bool last = i + 1 == columns_.size();
     const std::string text = last && width > 0 ? clip(cell.text, last_room) : cell.text;

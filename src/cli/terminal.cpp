@@ -42,8 +42,8 @@ struct range {
 
 template <std::size_t Count>
 bool within(const std::array<range, Count>& ranges, std::uint32_t code) {
-  return std::ranges::any_of(
-      ranges, [code](const range& r) { return code >= r.first && code <= r.last; });
+  return std::ranges::any_of(ranges,
+                             [code](const range& r) { return code >= r.first && code <= r.last; });
 }
 
 /// C0, DEL and C1; line separators; what reorders the text around it.
