@@ -2,6 +2,7 @@
 # Installs what Nexus is built from: Debian 12's own packages, nothing else.
 #   deploy/install_dependencies.sh               what the build and the quickstart need
 #   deploy/install_dependencies.sh --tests       and what the test suite needs
+#   deploy/install_dependencies.sh --fuzz        and what the fuzz targets need
 #   deploy/install_dependencies.sh --list ...    only prints the packages that are missing
 # Works as root or through sudo, asks nothing, and does nothing when everything is there.
 set -euo pipefail
@@ -18,7 +19,9 @@ build_packages=(
   python3
 )
 test_packages=(catch2 clang-format-14 openssl procps python3-venv git)
-# The Rust servers of the tests need a newer compiler than Debian's cargo; any that is there will do.
+fuzz_packages=(clang-16 libclang-rt-16-dev)
+# The Rust servers of the tests need a newer compiler than Debian's cargo; any that is there
+# will do.
 command -v cargo >/dev/null || test_packages+=(cargo-web)
 
 packages=("${build_packages[@]}")
@@ -27,8 +30,9 @@ for argument in "$@"; do
   case $argument in
     --quickstart) ;;
     --tests) packages+=("${test_packages[@]}") ;;
+    --fuzz) packages+=("${fuzz_packages[@]}") ;;
     --list) list_only=yes ;;
-    *) sed -n '2,6s/^# \{0,1\}//p' "$0"; [[ $argument == --help ]] && exit 0 || exit 2 ;;
+    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; [[ $argument == --help ]] && exit 0 || exit 2 ;;
   esac
 done
 
