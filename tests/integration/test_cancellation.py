@@ -154,6 +154,25 @@ class Deadlines(unittest.TestCase):
             self.assertEqual(len(ended), 3)
             self.assertGreater(max(ended) - started, 1.1, "three calls of 0.4 s, one at a time")
 
+    def test_every_waiting_call_gets_a_permit(self):
+        with Nexus({"one": stdio_server(concurrency=1)}) as gateway:
+            gateway.wait_servers()
+            slow = []
+
+            def call():
+                with gateway.legacy() as client:
+                    for number in range(60):
+                        answer = client.call("one__echo", {"text": str(number)})
+                        if answer.text != str(number) or answer.seconds > 5:
+                            slow.append((number, answer.seconds))
+
+            threads = [threading.Thread(target=call) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            self.assertEqual(slow, [])
+
 
 if __name__ == "__main__":
     unittest.main()

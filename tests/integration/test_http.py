@@ -1,6 +1,7 @@
 """What the gateway's HTTP side refuses and accepts before any MCP is read."""
 
 import json
+import socket
 import time
 import unittest
 
@@ -301,6 +302,16 @@ class Requests(HttpCase):
                 connection.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Le")
         self.assertEqual(self.gateway.get("/healthz").status, 200)
         eventually(lambda: self.gateway.fds() <= before + 4, 10, what="closed descriptors")
+
+    def test_answers_reach_a_client_that_has_said_all(self):
+        with Connection(self.address) as connection:
+            connection.send(request_bytes("GET", "/healthz", [("Host", self.host)]) * 3)
+            connection.socket.shutdown(socket.SHUT_WR)
+            for _ in range(3):
+                response = connection.response()
+                response.body
+                self.assertEqual(response.status, 200)
+            self.assertTrue(connection.at_end(3))
 
     def test_head(self):
         with Connection(self.address) as connection:

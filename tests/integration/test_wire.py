@@ -2,10 +2,12 @@
 2025-11-25 and 2026-07-28, transports and versioning)."""
 
 import json
+import threading
+import time
 import unittest
 
 from support.cases import GatewayCase
-from support.http_wire import Connection
+from support.http_wire import Connection, request_bytes
 from support.mcp_client import (
     BOTH_FORMS,
     CLIENT_INFO,
@@ -16,7 +18,7 @@ from support.mcp_client import (
     envelope,
     mirrored,
 )
-from support.nexus_process import eventually, stdio_server
+from support.nexus_process import eventually, stdio_gateway, stdio_server
 
 JSON = {"Content-Type": "application/json", "Accept": BOTH_FORMS}
 ANY = object()
@@ -383,6 +385,87 @@ class Sessions(WireCase):
             client.delete()
             client.close()
         eventually(lambda: self.gateway.fds() <= before + 4, 10, what="closed descriptors")
+
+
+class Batches(WireCase):
+    """Arrays of messages, in sessions of 2025-03-26."""
+
+    def call(self, request_id, tool="alpha__echo", **arguments):
+        return request("tools/call", {"name": tool, "arguments": arguments}, request_id)
+
+    def test_calls_run_at_the_same_time_and_are_answered_together(self):
+        client = self.legacy(version="2025-03-26")
+        batch = [self.call(0, "alpha__sleep", seconds=0.5), self.call(1, "beta__sleep", seconds=0.5)]
+        batch.append(self.call("e", text="é"))
+        batch.append({"jsonrpc": "2.0", "id": 9, "result": {}})
+        started = time.monotonic()
+        response = client.post(batch, client.headers({"Accept": "application/json"}))
+        answers = {m["id"]: m for m in response.json()}
+        self.assertLess(time.monotonic() - started, 0.95)
+        self.assertEqual(set(answers), {0, 1, "e"})
+        self.assertEqual(answers["e"]["result"]["content"][0]["text"], "é")
+
+    def test_one_that_is_no_message_refuses_all(self):
+        client = self.legacy(version="2025-03-26")
+        null_id = {"jsonrpc": "2.0", "id": None, "method": "ping"}
+        for odd in (1, [], {}, null_id, initialize("2025-03-26"), modern("tools/list")):
+            with self.subTest(odd=odd):
+                response = client.post([self.call(1, text="x"), odd], client.headers())
+                self.assertEqual(response.status, 400)
+                self.assertEqual(response.json()["error"]["code"], -32600)
+        response = client.post([request("ping")] * 257, client.headers())
+        self.assertEqual(response.status, 400)
+
+    def test_progress_precedes_the_answers(self):
+        client = self.legacy(version="2025-03-26")
+        params = {"name": "alpha__progress", "arguments": {"steps": 2}}
+        params["_meta"] = {"progressToken": "p"}
+        batch = [request("tools/call", params), self.call(2, text="x")]
+        response = client.post(batch, client.headers())
+        self.assertTrue(response.is_stream)
+        *notes, answers = [json.loads(event["data"]) for event in response.events(5)]
+        self.assertEqual([n["params"]["progressToken"] for n in notes], ["p", "p"])
+        self.assertEqual({m["id"] for m in answers}, {1, 2})
+
+    def test_one_of_a_batch_is_cancelled(self):
+        client = self.legacy(version="2025-03-26")
+        batch = [self.call("slow", "alpha__sleep", seconds=8), self.call("quick", text="x")]
+        waiting = threading.Thread(
+            target=lambda: answers.extend(client.post(batch, client.headers()).json())
+        )
+        answers = []
+        waiting.start()
+        time.sleep(0.3)
+        other = ModernClient(self.address)
+        cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
+        cancel["params"] = {"requestId": "slow"}
+        self.assertEqual(other.post(cancel, client.headers()).status, 202)
+        waiting.join(4)
+        self.assertEqual([m["id"] for m in answers], ["quick"])
+        other.close()
+
+    def test_a_client_that_leaves_its_batch_costs_nothing(self):
+        before = self.gateway.fds()
+        for _ in range(10):
+            client = self.legacy(version="2025-03-26")
+            body = json.dumps([self.call(n, "alpha__sleep", seconds=0.3) for n in range(5)])
+            headers = {**client.headers(), "Content-Length": len(body)}
+            client.connection.send(
+                request_bytes("POST", "/mcp", [("Host", "localhost"), *headers.items()])
+                + body.encode()
+            )
+            time.sleep(0.02)
+            client.close()
+        eventually(lambda: self.gateway.fds() <= before + 4, 10, what="closed descriptors")
+        self.assertEqual(self.legacy().call("alpha__echo", {"text": "x"}).text, "x")
+
+    def test_over_stdio(self):
+        with stdio_gateway(self.gateway.config_path) as client:
+            client.version = "2025-03-26"
+            client.initialize()
+            client.send([request("ping", request_id="a"), request("ping", request_id="b")])
+            answers = next(m for m in iter(client.receive, None) if isinstance(m, list))
+            self.assertEqual({m["id"] for m in answers}, {"a", "b"})
 
 
 class Names(WireCase):
