@@ -390,12 +390,14 @@ class Sessions(WireCase):
 class Batches(WireCase):
     """Arrays of messages, in sessions of 2025-03-26."""
 
+    NAMES = ("alpha", "beta")
+
     def call(self, request_id, tool="alpha__echo", **arguments):
         return request("tools/call", {"name": tool, "arguments": arguments}, request_id)
 
     def test_calls_run_at_the_same_time_and_are_answered_together(self):
         client = self.legacy(version="2025-03-26")
-        batch = [self.call(0, "alpha__sleep", seconds=0.5), self.call(1, "beta__sleep", seconds=0.5)]
+        batch = [self.call(n, f"{name}__sleep", seconds=0.5) for n, name in enumerate(self.NAMES)]
         batch.append(self.call("e", text="é"))
         batch.append({"jsonrpc": "2.0", "id": 9, "result": {}})
         started = time.monotonic()
