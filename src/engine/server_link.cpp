@@ -19,7 +19,7 @@ namespace {
 
 using mcp::result_key;
 
-/// A legacy server may ignore what it does not know; a modern one answers at once.
+/// A legacy server may ignore what it does not know; a modern one answers once it has started.
 constexpr seconds probe_timeout{3};
 
 /// The members of a server's answer that the gateway keeps.
@@ -71,6 +71,8 @@ server_link::server_link(worker& home, link_start start)
   endpoint_->settings = start_.settings;
   endpoint_->home = home.id();
   relist_.set_action([this] { list_tools(); });
+  // A server that is slow to start may be modern all the same: the probe's answer still counts.
+  fall_back_.set_action([this] { initialize(); });
   handshake_deadline_.set_action([this] {
     down(fmt::format("the handshake took longer than {} ms",
                      start_.settings->handshake_timeout.count()));
@@ -133,11 +135,15 @@ void server_link::on_channel_open() {
 void server_link::probe(bool retried) {
   endpoint_->era = mcp::era::modern;
   endpoint_->revision = mcp::newest_modern;
-  request("server/discover", "{}", probe_timeout,
-          [this, retried](const outcome& answer) { on_probe(answer, retried); });
+  const auto& settings = *start_.settings;
+  if (channel_ && settings.era == config::era_pin::automatic)
+    home_.reactor().arm(fall_back_, probe_timeout);
+  probe_ = request("server/discover", "{}", channel_ ? settings.handshake_timeout : probe_timeout,
+                   [this, retried](const outcome& answer) { on_probe(answer, retried); });
 }
 
 void server_link::on_probe(const outcome& answer, bool retried) {
+  fall_back_.cancel();
   const bool pinned = start_.settings->era == config::era_pin::modern;
   if (answer.http_status == 401 || answer.http_status == 403)
     return down(fmt::format("the server answers HTTP {}: it wants credentials; give them in "
@@ -151,6 +157,12 @@ void server_link::on_probe(const outcome& answer, bool retried) {
   const auto found = answer.message == nullptr
                          ? gateway::verdict::legacy
                          : gateway::judge_probe(*answer.message, home_.scanner(), retried);
+  const bool late = endpoint_->era == mcp::era::legacy; // initialize is under way
+  if (late && found != gateway::verdict::modern && found != gateway::verdict::retry_modern)
+    return;
+  requests_.erase(initialize_);
+  endpoint_->era = mcp::era::modern;
+  endpoint_->revision = mcp::newest_modern;
   switch (found) {
   case gateway::verdict::modern:
     learn(*answer.message);
@@ -171,11 +183,11 @@ void server_link::initialize() {
   endpoint_->era = mcp::era::legacy;
   endpoint_->revision =
       endpoint_->channel && pool_ ? mcp::revision::r2024_11_05 : mcp::newest_legacy;
-  request("initialize",
-          fmt::format(R"({{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{}}})",
-                      mcp::to_string(endpoint_->revision), gateway::implementation_json()),
-          start_.settings->handshake_timeout,
-          [this](const outcome& answer) { on_initialize(answer); });
+  initialize_ = request(
+      "initialize",
+      fmt::format(R"({{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{}}})",
+                  mcp::to_string(endpoint_->revision), gateway::implementation_json()),
+      start_.settings->handshake_timeout, [this](const outcome& answer) { on_initialize(answer); });
 }
 
 void server_link::on_initialize(const outcome& answer) {
@@ -183,7 +195,10 @@ void server_link::on_initialize(const outcome& answer) {
     return down(fmt::format("the server answers HTTP {}: it wants credentials; give them in "
                             "'headers' of its configuration",
                             answer.http_status));
-  if (answer.message == nullptr || answer.message->kind != mcp::message_kind::response) {
+  const bool good =
+      answer.message != nullptr && answer.message->kind == mcp::message_kind::response;
+  requests_.erase(probe_);
+  if (!good) {
     // A server of the first transport refuses a POST to its stream's address.
     if (!channel_ && answer.http_status >= 400 && answer.http_status < 500)
       return open_sse();
@@ -324,6 +339,7 @@ void server_link::down(std::string reason) {
     return;
   ended_ = true;
   handshake_deadline_.cancel();
+  fall_back_.cancel();
   relist_.cancel();
   for (auto& [id, state] : requests_)
     state->cancel();

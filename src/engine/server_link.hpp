@@ -69,8 +69,9 @@ class server_link final : private channel_handler, private http_call_handler {
   void listen_for_changes();
   void down(std::string reason);
 
-  void request(std::string_view method, std::string_view params, milliseconds timeout,
-               answer_handler on_answer);
+  /// @returns its id
+  std::int64_t request(std::string_view method, std::string_view params, milliseconds timeout,
+                       answer_handler on_answer);
   void notify(std::string_view method, std::string_view params = {});
   /// A whole POST of `message`. `method` is mirrored in a header for modern servers.
   [[nodiscard]] std::string post_text(std::string_view message, std::string_view method) const;
@@ -98,7 +99,8 @@ class server_link final : private channel_handler, private http_call_handler {
   std::unique_ptr<catalog::catalogue_builder> listing_;
   std::size_t pages_ = 0;
   std::unique_ptr<event_listener> listener_;
-  net::timer handshake_deadline_, relist_;
+  net::timer handshake_deadline_, fall_back_, relist_;
+  std::int64_t probe_ = 0, initialize_ = 0; ///< their requests
   bool lists_tools_ = false;
   bool tells_changes_ = false;
   bool up_ = false;

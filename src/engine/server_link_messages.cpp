@@ -18,8 +18,8 @@ namespace nexus::engine {
 using mcp::message_kind;
 using mcp::param_key;
 
-void server_link::request(std::string_view method, std::string_view params, milliseconds timeout,
-                          answer_handler on_answer) {
+std::int64_t server_link::request(std::string_view method, std::string_view params,
+                                  milliseconds timeout, answer_handler on_answer) {
   const auto id = home_.next_downstream_id();
   std::string message;
   gateway::append_own_request(message, method, id, params, endpoint_->era);
@@ -37,6 +37,7 @@ void server_link::request(std::string_view method, std::string_view params, mill
     channel_->send(message);
   else
     state.start_http(post_text(message, method));
+  return id;
 }
 
 std::string server_link::post_text(std::string_view message, std::string_view method) const {
