@@ -298,6 +298,15 @@ class Absent(unittest.TestCase):
                     with gateway.legacy() as client:
                         self.assertEqual(client.call("old__echo", {"text": "x"}).text, "x")
 
+    def test_a_modern_server_that_is_slow_to_start(self):
+        """Its answer to the probe counts, however late it comes."""
+        with Nexus({"late": stdio_server("--era", "modern", "--boot", "4")}) as gateway:
+            gateway.wait_servers("late", timeout=15)
+            self.assertEqual(gateway.servers()["late"]["era"], "modern")
+            self.assertEqual(gateway.servers()["late"]["restarts"], 0)
+            with gateway.modern() as client:
+                self.assertEqual(client.call("late__echo", {"text": "x"}).text, "x")
+
     def test_era_pins(self):
         servers = {
             "old": stdio_server("--era", "dual", era="legacy"),

@@ -5,11 +5,9 @@ A language that this machine cannot build is skipped, with the reason in the out
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import unittest
 
 from support.fleet import FLEET_DIR, HERE, require_fleet
@@ -42,8 +40,6 @@ class LanguageCase(unittest.TestCase):
                 text = file.read()
             print(f"\n**** SKIPPED: servers in {cls.language}: {text}", file=sys.stderr)
             raise unittest.SkipTest(text)
-        cls.folder = os.path.realpath(tempfile.mkdtemp(prefix="nexus-languages-"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
         cls.gateway = Nexus(cls.servers()).start()
         cls.addClassCleanup(cls.gateway.stop)
         cls.gateway.wait_servers(timeout=60)
@@ -179,11 +175,7 @@ class Rust(LanguageCase):
     @classmethod
     def servers(cls):
         program = os.path.join(LANGUAGES, "rust", "nexus-test-rust-server")
-        files = os.path.join(LANGUAGES, "rust-filesystem", "bin", "rust-mcp-filesystem")
-        with open(os.path.join(cls.folder, "a.txt"), "w", encoding="utf-8") as file:
-            file.write("from rust")
         return {
-            "files": {"command": files, "args": [cls.folder]},
             "stdio": {"command": program},
             "http": cls.http_server(program, "--http"),
         }
@@ -195,9 +187,6 @@ class Rust(LanguageCase):
                     self.assertEqual(client.call(f"{server}__sum", {"a": 40, "b": 2}).text, "42")
                     answer = client.call(f"{server}__greet", {"name": "Nexus"})
                     self.assertEqual(answer.text, "Hello Nexus from Rust")
-                path = os.path.join(self.folder, "a.txt")
-                answer = client.call("files__read_text_file", {"path": path})
-                self.assertIn("from rust", answer.text)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,9 @@ install_rust() {
   cargo --version
   cargo build --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$out/rust-target" &&
     install -D "$out/rust-target/debug/nexus-test-rust-server" "$out/rust/nexus-test-rust-server" &&
-    cargo install --locked --debug --root "$out/rust-filesystem" \
-      --target-dir "$out/rust-target" rust-mcp-filesystem@0.4.5
+    rm -rf "$out/rust-target" # hundreds of megabytes that nothing needs any more
 }
 
 run python "$(sha256sum < "$here/requirements.txt")" install_python
 run go "go-sdk v1.8.0" install_go
-run rust "$(sha256sum < "$here/rust/Cargo.lock") rust-mcp-filesystem 0.4.5" install_rust
+run rust "$(sha256sum < "$here/rust/Cargo.lock")" install_rust

@@ -23,6 +23,7 @@ def parse_options():
     parser.add_argument("--bare", action="store_true", help="without the built-in tools")
     parser.add_argument("--log", help="append every inbound message and event here, as JSON lines")
     parser.add_argument("--slow-start", type=float, default=0.0, help="seconds before initialize")
+    parser.add_argument("--boot", type=float, default=0.0, help="seconds before it reads at all")
     parser.add_argument("--on-probe", choices=("refuse", "exit", "hang"), default="refuse")
     parser.add_argument("--tag", help="has no effect: tells two command lines apart")
     options = parser.parse_args()
@@ -81,6 +82,7 @@ def main():
     options = parse_options()
     core = fixture_tools.Core(options)
     core.record({"event": "start", "at": time.time()})
+    time.sleep(options.boot)
     if options.transport == "stdio":
         serve_stdio(core)
     else:
