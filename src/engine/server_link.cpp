@@ -87,13 +87,14 @@ server_link::~server_link() {
     pool_->cancel(*call);
   listener_.reset();
   requests_.clear();
+  channel_.reset(); // an event stream uses the pool
   if (up_ && pool_ && !endpoint_->session_id.empty()) {
     // Polite end of a legacy session; nobody waits for the answer.
-    pool_->send(fmt::format("DELETE {} HTTP/1.1\r\n{}Mcp-Session-Id: {}\r\n"
-                            "MCP-Protocol-Version: {}\r\n\r\n",
-                            target_->path, target_->head_fields, endpoint_->session_id,
-                            mcp::to_string(endpoint_->revision)));
-    home_.keep_for(std::move(pool_), limits::child_stop_grace);
+    const auto request = fmt::format("DELETE {} HTTP/1.1\r\n{}Mcp-Session-Id: {}\r\n"
+                                     "MCP-Protocol-Version: {}\r\n\r\n",
+                                     target_->path, target_->head_fields, endpoint_->session_id,
+                                     mcp::to_string(endpoint_->revision));
+    home_.say_farewell(std::move(pool_), request, limits::child_stop_grace);
   }
 }
 

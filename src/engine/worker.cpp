@@ -39,6 +39,33 @@ void exchange::on_failure(http_call&, const error& reason, bool untouched) {
   via->on_call_failure(*this, reason, untouched);
 }
 
+/// Keeps a pool until its last request is answered, fails or takes too long.
+class worker::farewell final : public http_call_handler {
+ public:
+  farewell(worker& owner, std::unique_ptr<http_pool> pool)
+      : owner_(owner), pool_(std::move(pool)), end_([this] { over(); }) {}
+  void say(std::string_view request, milliseconds at_most) {
+    owner_.reactor().arm(end_, at_most);
+    pool_->start(request, *this);
+  }
+
+ private:
+  void on_message(http_call&, std::string_view) override {}
+  void on_end(http_call&, const http::response_head&, std::string_view) override { over(); }
+  void on_failure(http_call&, const error&, bool) override { over(); }
+  void over() {
+    end_.cancel();
+    const auto found = std::find_if(owner_.farewells_.begin(), owner_.farewells_.end(),
+                                    [this](const auto& kept) { return kept.get() == this; });
+    owner_.bury(std::move(*found));
+    owner_.farewells_.erase(found);
+  }
+
+  worker& owner_;
+  std::unique_ptr<http_pool> pool_;
+  net::timer end_;
+};
+
 worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reactor)
     : shared_(shared), id_(id), reactor_(std::move(reactor)),
       metrics_(shared.metrics.worker(id.value)),
@@ -298,12 +325,12 @@ void worker::drain() {
 void worker::close() {
   stop_listening();
   links_.clear();
-  for (const auto& up : upstreams_)
-    if (up)
-      up->fail_all("the gateway stops");
-  for (const auto& up : upstreams_)
-    if (up)
-      up->close_link(0);
+  for (auto& up : upstreams_) {
+    if (!up)
+      continue;
+    up->fail_all("the gateway stops");
+    bury(std::move(up));
+  }
   std::vector<http_connection*> all;
   for (const auto& [id, connection] : connections_)
     all.push_back(connection.get());
@@ -312,25 +339,10 @@ void worker::close() {
   bury_now(); // from here on children count as stopping
 }
 
-void worker::keep_for(std::unique_ptr<http_pool> pool, milliseconds time) {
-  struct keeper {
-    std::unique_ptr<http_pool> pool;
-    net::timer end;
-  };
-  auto kept = std::make_shared<keeper>();
-  kept->pool = std::move(pool);
-  auto* const raw = kept.get();
-  farewells_.push_back(std::move(kept));
-  raw->end.set_action([this, raw] {
-    const auto found = std::find_if(farewells_.begin(), farewells_.end(),
-                                    [&](const auto& k) { return k.get() == raw; });
-    if (found == farewells_.end())
-      return;
-    graveyard_.push_back(std::move(*found));
-    farewells_.erase(found);
-    schedule_burial();
-  });
-  reactor_->arm(raw->end, time);
+void worker::say_farewell(std::unique_ptr<http_pool> pool, std::string_view request,
+                          milliseconds at_most) {
+  farewells_.push_back(std::make_unique<farewell>(*this, std::move(pool)));
+  farewells_.back()->say(request, at_most);
 }
 
 void worker::schedule_burial() {

@@ -126,8 +126,9 @@ class worker {
       schedule_burial();
   }
 
-  /// Keeps a pool alive until its last words are sent.
-  void keep_for(std::unique_ptr<http_pool> pool, milliseconds time);
+  /// Keeps a pool until its last request has been answered.
+  void say_farewell(std::unique_ptr<http_pool> pool, std::string_view request,
+                    milliseconds at_most);
 
   std::string scratch;         ///< for rendering
   std::string request_scratch; ///< for whole HTTP requests
@@ -135,6 +136,7 @@ class worker {
   mcp::message response;       ///< the message from a server that is being handled
 
  private:
+  class farewell;
   static constexpr unsigned id_sequence_bits = 44;
   void schedule_burial();
   void bury_now();
@@ -162,7 +164,8 @@ class worker {
   std::unordered_map<std::uint64_t, std::unique_ptr<http_connection>> connections_;
   std::uint64_t connection_sequence_ = 0;
   std::unique_ptr<net::listener> listener_;
-  std::vector<std::shared_ptr<void>> graveyard_, farewells_;
+  std::vector<std::shared_ptr<void>> graveyard_;
+  std::vector<std::unique_ptr<farewell>> farewells_;
   net::timer burial_, sweep_, tell_;
 };
 
