@@ -293,6 +293,17 @@ void listen(worker& on, exchange& x) {
   x.client->listen(x);
 }
 
+/// Reads the filter of a subscriptions/listen.
+class listen_filter final : public json::visitor {
+ public:
+  bool tools = false;
+  step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
+  void on_member(unsigned, const json::member& found) override {
+    if (found.key == "toolsListChanged")
+      tools = found.value.raw == "true";
+  }
+};
+
 /// Every request method that is served, the frequent ones first.
 constexpr method_row methods[] = {
     {"tools/call", true, true, call_tool},         {"tools/list", true, true, list_tools},
@@ -302,6 +313,12 @@ constexpr method_row methods[] = {
 };
 
 } // namespace
+
+bool wants_tool_changes(worker& on, const exchange& x) {
+  listen_filter filter;
+  const auto& asked = x.request.params[param_key::notifications].raw;
+  return on.scanner().scan_object(asked, filter).has_value() && filter.tools;
+}
 
 void dispatch(worker& on, exchange& x) {
   if (x.request.kind == message_kind::notification)

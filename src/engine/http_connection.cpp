@@ -324,46 +324,4 @@ void http_connection::finish_response() {
   consume(bytes);
 }
 
-// ---- The listening stream
-// --------------------------------------------------------------------------
-
-void http_connection::tools_changed() {
-  const auto* const view = worker_.view(stream_scope_);
-  if (view == nullptr || !wants_tools_ || view->fingerprint() == told_fingerprint_)
-    return;
-  told_fingerprint_ = view->fingerprint();
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
-    return;
-  append_event(subscription_id_.empty()
-                   ? std::string(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})")
-                   : fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/tools/list_changed",)"
-                                 R"("params":{{"_meta":{{"io.modelcontextprotocol/)"
-                                 R"(subscriptionId":{}}}}}}})",
-                                 subscription_id_));
-  stream_->flush();
-}
-
-void http_connection::log_message(std::string_view notification) {
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
-    return;
-  append_event(notification);
-  stream_->flush();
-}
-
-void http_connection::finish() {
-  if (state_ != state::listening)
-    return;
-  leave_streams();
-  if (!subscription_id_.empty())
-    append_event(gateway::result_response(
-        subscription_id_,
-        fmt::format(R"({{"resultType":"complete","_meta":{{"io.modelcontextprotocol/)"
-                    R"(subscriptionId":{}}}}})",
-                    subscription_id_)));
-  http::append_last_chunk(stream_->out());
-  keep_alive_ = false;
-  state_ = state::answering;
-  finish_response();
-}
-
 } // namespace nexus::engine

@@ -51,7 +51,7 @@ class http_connection final : private net::stream_handler,
   void serve_request();
   void serve_mcp(view_scope scope);
   void serve_post(view_scope scope);
-  void serve_get(view_scope scope);
+  void serve_get(view_scope scope); // in http_listening.cpp
   void serve_delete(view_scope scope);
   void serve_preflight();
   void serve_message(exchange& x);

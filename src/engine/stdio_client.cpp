@@ -186,8 +186,7 @@ void stdio_client::send_cancelled(exchange&) {
 
 void stdio_client::listen(exchange& x) {
   const std::string id(x.id());
-  const bool tools = x.request.params[mcp::param_key::notifications].raw.find("toolsListChanged") !=
-                     std::string_view::npos;
+  const bool tools = wants_tool_changes(worker_, x);
   write_line(fmt::format(
       R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{)"
       R"("notifications":{},"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}}})",

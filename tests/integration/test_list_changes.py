@@ -62,14 +62,18 @@ class ListChanges(Transports):
         self.change("stdio")
 
     def test_what_was_not_asked_for_is_not_told(self):
-        stream = self.modern().listen({"promptsListChanged": True})
-        messages = stream.messages(1)
-        self.assertIn("acknowledged", next(messages)["method"])
-        self.change("stdio", "unheard")
-        with self.assertRaises(WireError):
-            next(messages)
-        stream.connection.close()
-        self.change("stdio")
+        for filters in ({"promptsListChanged": True}, {"toolsListChanged": False}):
+            with self.subTest(filters=filters):
+                stream = self.modern().listen(filters)
+                messages = stream.messages(1)
+                first = next(messages)
+                self.assertIn("acknowledged", first["method"])
+                self.assertEqual(first["params"]["notifications"], {})
+                self.change("stdio", "unheard")
+                with self.assertRaises(WireError):
+                    next(messages)
+                stream.connection.close()
+                self.change("stdio")
 
     def test_bursts_are_told_once_or_few_times(self):
         stream = self.legacy().open_stream()
