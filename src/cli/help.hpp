@@ -6,7 +6,7 @@
 namespace nexus::cli::help {
 
 inline constexpr std::string_view program_brief =
-    "A gateway between MCP clients and MCP servers: many servers behind one address.\n";
+    "A gateway between MCP clients and MCP servers: many servers behind one address.";
 
 inline constexpr std::string_view program_footer = R"(
 Examples:

@@ -39,13 +39,29 @@ std::string near_miss(std::string_view name, const std::vector<std::string>& kno
   return near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or "));
 }
 
+/// CLI11's layout with a line between the description and the usage.
+class help_formatter final : public CLI::Formatter {
+ public:
+  std::string make_description(const CLI::App* app) const override {
+    return app->get_description() + "\n\n";
+  }
+};
+
+std::shared_ptr<CLI::Formatter> make_formatter() {
+  auto out = std::make_shared<help_formatter>();
+  out->column_width(26);
+  out->label("Positionals", "Arguments");
+  out->label("SUBCOMMAND", "COMMAND");
+  return out;
+}
+
 /// CLI11's parser with one subcommand for each command, filling a command_line.
 class parser {
  public:
   parser() {
     app_.name("nexus");
-    app_.formatter(formatter());
-    app_.footer(std::string(help::program_footer));
+    app_.formatter(make_formatter());
+    app_.footer(std::string(trim(help::program_footer)));
     app_.set_help_flag("-h,--help", "Show this help");
     app_.set_version_flag("--version", "nexus " NEXUS_VERSION, "Show the version");
     app_.require_subcommand(1);
@@ -81,19 +97,10 @@ class parser {
   }
 
  private:
-  static std::shared_ptr<CLI::Formatter> formatter() {
-    auto out = std::make_shared<CLI::Formatter>();
-    out->column_width(26);
-    out->label("REQUIRED", "");
-    out->label("Positionals", "Arguments");
-    out->label("SUBCOMMAND", "COMMAND");
-    out->label("Subcommands", "Commands");
-    return out;
-  }
-
   CLI::App& add(std::string_view name, std::string_view brief, std::string_view footer) {
     CLI::App& out = *app_.add_subcommand(std::string(name), std::string(brief));
-    out.footer(std::string(footer));
+    out.footer(std::string(trim(footer)));
+    out.group("Commands");
     return out;
   }
 

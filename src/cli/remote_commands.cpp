@@ -215,6 +215,9 @@ std::optional<config::gateway> own_settings(const command_line& line, const surr
   config::gateway settings = std::move(*loaded.value);
   settings.listen = "127.0.0.1:0";
   settings.workers = 1;
+  // What happens to a server is told by the command itself, unless the file asks for details.
+  if (settings.log_level == log::level::info || settings.log_level == log::level::warn)
+    settings.log_level = log::level::error;
   if (!line.server.empty()) {
     std::vector<std::string> names;
     for (const config::server& server : settings.servers)

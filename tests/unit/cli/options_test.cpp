@@ -120,7 +120,8 @@ TEST_CASE("options answers help everywhere, with examples", "[cli][options]") {
     CHECK_FALSE(got.line.value);
     CHECK(got.line.exit_code == exit_ok);
     CHECK(got.err.empty());
-    CHECK_THAT(got.out, Contains("Usage: nexus") && Contains("Examples:\n  nexus"));
+    CHECK_THAT(got.out, Contains("\n\nUsage: nexus") && Contains("\n\nExamples:\n  nexus"));
+    CHECK_THAT(got.out, !Contains("\n\n\n") && !Contains("REQUIRED"));
     arguments.insert(arguments.begin(), "help");
     CHECK(parse(arguments).out == got.out);
     std::istringstream lines(got.out);
