@@ -13,6 +13,9 @@
 namespace nexus::engine {
 namespace {
 
+/// A client that has started this process waits for its first answers; child processes that start
+/// would compete with it for the processors.
+constexpr milliseconds first_answers_time{20};
 /// How often sessions that ended elsewhere are forgotten here.
 constexpr seconds session_sweep_interval{30};
 /// Texts above this size are not kept for the next exchange.
@@ -71,6 +74,7 @@ worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reac
       metrics_(shared.metrics.worker(id.value)),
       snapshot_(std::make_shared<const catalog::snapshot>(0, catalog::naming::prefixed,
                                                           std::vector<catalog::server_part>{})) {
+  open_links_.set_action([this] { open_next_link(); });
   burial_.set_action([this] { bury_now(); });
   sweep_.set_action([this] { sweep_sessions(); });
   tell_.set_action([this] { tell_tools_changed(); });
@@ -172,7 +176,11 @@ void worker::remove_server(std::uint32_t slot) {
 
 void worker::open_link_soon(link_start start) {
   links_.push_back(std::move(start));
-  if (links_.size() == 1)
+  if (links_.size() > 1)
+    return;
+  if (const auto age = now() - started_; age < first_answers_time)
+    reactor_->arm(open_links_, first_answers_time - age);
+  else
     open_next_link();
 }
 

@@ -146,6 +146,7 @@ class worker {
   process& shared_;
   const worker_id id_;
   std::unique_ptr<net::reactor> reactor_;
+  const time_point started_ = now();
   metrics::worker_block& metrics_;
   json::scanner scanner_;
   std::shared_ptr<const catalog::snapshot> snapshot_;
@@ -159,6 +160,7 @@ class worker {
 
   std::vector<std::unique_ptr<upstream>> upstreams_; // by slot
   std::deque<link_start> links_;                     // to open, one a turn
+  net::timer open_links_;
   std::unordered_map<std::string_view, session_ptr> sessions_;
   std::vector<listening_stream*> streams_;
   std::unordered_map<std::uint64_t, std::unique_ptr<http_connection>> connections_;
