@@ -86,7 +86,7 @@ void on_link_down(self_pointer self, const link_went_down& event) {
     s.known_legacy = true;
     return connect(self);
   }
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = s.process->now();
   ++s.restarts;
   if (event.failure.session_lost && s.recent_restarts.size() < limits::restarts_in_window_max) {
     s.recent_restarts.push_back(now);
@@ -127,7 +127,7 @@ void on_link_up(self_pointer self, const link_came_up& event) {
   if (event.endpoint->link != s.link || s.retired)
     return;
   s.at = engine::server_state::ready;
-  s.up_since = std::chrono::steady_clock::now();
+  s.up_since = s.process->now();
   auto endpoint = std::make_shared<engine::server_endpoint>(*event.endpoint);
   endpoint->restarts = s.restarts;
   self->send(s.registry, server_changed{std::move(endpoint), event.catalogue, s.slot});

@@ -21,7 +21,7 @@ void on_check(self_pointer self) {
   if (s.session->closed.load())
     return finish(self);
   const auto idle_max = s.process->limits.session_idle_timeout;
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto now = s.process->now().time_since_epoch();
   const auto idle = now - nanoseconds(s.session->last_used_ns.load());
   const bool listening = s.session->stream_worker.load() >= 0;
   if (listening || idle < idle_max)

@@ -14,11 +14,10 @@
 #include "engine/stdio_client.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "net/socket.hpp"
 
-namespace nexus {
+namespace nexus::actors {
 namespace {
-
-using namespace actors; // NOLINT: this file is their composition
 
 constexpr milliseconds drain_poll{10};
 
@@ -115,6 +114,8 @@ class running_system final : public gateway_system {
   }
 
   result<net::endpoint> listen(const net::endpoint& at) override {
+    if (auto is_free = net::check_address_free(at); !is_free)
+      return std::unexpected(is_free.error());
     net::endpoint bound = at;
     for (std::uint32_t i = 0; i < process_.worker_count(); ++i) {
       auto outcome =
@@ -191,9 +192,9 @@ class running_system final : public gateway_system {
   }
 
   template <class Condition>
-  static void wait_until(Condition reached, nanoseconds at_most) {
-    const auto give_up = std::chrono::steady_clock::now() + at_most;
-    while (!reached() && std::chrono::steady_clock::now() < give_up)
+  void wait_until(Condition reached, nanoseconds at_most) {
+    const auto give_up = process_.now() + at_most;
+    while (!reached() && process_.now() < give_up)
       std::this_thread::sleep_for(drain_poll);
   }
 
@@ -273,6 +274,9 @@ void running_system::connect_metrics() {
 }
 
 } // namespace
+} // namespace nexus::actors
+
+namespace nexus {
 
 result<std::unique_ptr<gateway_system>> gateway_system::start(const config::gateway& settings) {
   const auto kind = settings.reactor == "io_uring" ? net::reactor_kind::io_uring
@@ -294,7 +298,7 @@ result<std::unique_ptr<gateway_system>> gateway_system::start(const config::gate
             {{"workers", workers},
              {"reactor", chosen == net::reactor_kind::io_uring ? "io_uring" : "epoll"},
              {"servers", settings.servers.size()}});
-  return std::make_unique<running_system>(settings, workers, chosen);
+  return std::make_unique<actors::running_system>(settings, workers, chosen);
 }
 
 } // namespace nexus

@@ -60,7 +60,8 @@ function(nexus_unit_test name)
   endif()
   add_executable(unit_${name} ${sources})
   target_link_libraries(unit_${name} PRIVATE nexus_catch_main ${ARGN})
-  add_test(NAME unit.${name} COMMAND unit_${name})
+  # ccache makes __FILE__ relative to the build folder; tests find their samples by it.
+  add_test(NAME unit.${name} COMMAND unit_${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
   set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300)
 endfunction()
 

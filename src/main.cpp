@@ -16,9 +16,8 @@
 #include "config/config.hpp"
 #include "net/child_process.hpp"
 
+namespace nexus {
 namespace {
-
-using namespace nexus; // NOLINT: the program itself
 
 /// SIGTERM, SIGINT and SIGHUP as a descriptor; blocked for every thread started afterwards.
 class signal_source {
@@ -184,8 +183,9 @@ class gateway_runner final : public cli::gateway_port {
 };
 
 } // namespace
+} // namespace nexus
 
 int main(int argc, char** argv) {
-  gateway_runner runner;
-  return cli::run(argc, argv, runner);
+  nexus::gateway_runner runner;
+  return nexus::cli::run(argc, argv, runner);
 }

@@ -88,9 +88,9 @@ void start(level minimum, format form) {
     sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   else
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  log.logger = std::make_shared<spdlog::async_logger>("nexus", std::move(sink),
-                                                      spdlog::thread_pool(),
-                                                      spdlog::async_overflow_policy::overrun_oldest);
+  log.logger =
+      std::make_shared<spdlog::async_logger>("nexus", std::move(sink), spdlog::thread_pool(),
+                                             spdlog::async_overflow_policy::overrun_oldest);
   log.logger->set_level(spdlog::level::trace);
   if (form == format::json)
     log.logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
@@ -104,19 +104,25 @@ void start(level minimum, format form) {
 void stop() {
   auto& log = current();
   log.minimum = level::off;
-  if (log.logger) log.logger->flush();
+  if (log.logger)
+    log.logger->flush();
   log.logger.reset();
   spdlog::shutdown();
 }
 
-bool enabled(level at) noexcept { return at >= current().minimum.load(std::memory_order_relaxed); }
+bool enabled(level at) noexcept {
+  return at >= current().minimum.load(std::memory_order_relaxed);
+}
 
-void set_level(level minimum) noexcept { current().minimum = minimum; }
+void set_level(level minimum) noexcept {
+  current().minimum = minimum;
+}
 
 void write(level at, std::string_view component, std::string_view event,
            std::initializer_list<field> fields) {
   auto& log = current();
-  if (!enabled(at) || !log.logger) return;
+  if (!enabled(at) || !log.logger)
+    return;
   std::string line;
   if (log.form == format::json) {
     line += "\"component\":";

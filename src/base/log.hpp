@@ -22,8 +22,8 @@ struct field {
   field(std::string_view n, bool v) : name(n), value(v) {}
   field(std::string_view n, double v) : name(n), value(v) {}
   template <class Integer>
-    requires std::is_integral_v<Integer>
-  field(std::string_view n, Integer v) : name(n), value(static_cast<std::int64_t>(v)) {}
+  requires std::is_integral_v<Integer> field(std::string_view n, Integer v)
+      : name(n), value(static_cast<std::int64_t>(v)) {}
 };
 
 /// Starts the writer thread. Lines go to stderr; a reader of stderr that stalls loses the oldest
@@ -43,19 +43,23 @@ void write(level at, std::string_view component, std::string_view event,
 
 inline void debug(std::string_view component, std::string_view event,
                   std::initializer_list<field> fields = {}) {
-  if (enabled(level::debug)) write(level::debug, component, event, fields);
+  if (enabled(level::debug))
+    write(level::debug, component, event, fields);
 }
 inline void info(std::string_view component, std::string_view event,
                  std::initializer_list<field> fields = {}) {
-  if (enabled(level::info)) write(level::info, component, event, fields);
+  if (enabled(level::info))
+    write(level::info, component, event, fields);
 }
 inline void warn(std::string_view component, std::string_view event,
                  std::initializer_list<field> fields = {}) {
-  if (enabled(level::warn)) write(level::warn, component, event, fields);
+  if (enabled(level::warn))
+    write(level::warn, component, event, fields);
 }
 inline void error(std::string_view component, std::string_view event,
                   std::initializer_list<field> fields = {}) {
-  if (enabled(level::error)) write(level::error, component, event, fields);
+  if (enabled(level::error))
+    write(level::error, component, event, fields);
 }
 
 } // namespace nexus::log

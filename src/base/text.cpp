@@ -38,35 +38,41 @@ std::vector<std::string_view> nearest_names(std::string_view name,
   for (const auto candidate : candidates) {
     const std::size_t longer = std::max(name.size(), candidate.size());
     const std::size_t allowed = std::max<std::size_t>(2, longer / 3);
-    if (longer - std::min(name.size(), candidate.size()) > allowed) continue;
+    if (longer - std::min(name.size(), candidate.size()) > allowed)
+      continue;
     const std::size_t distance = edit_distance(name, candidate);
-    if (distance <= allowed) near.push_back({distance, candidate});
+    if (distance <= allowed)
+      near.push_back({distance, candidate});
   }
   std::stable_sort(near.begin(), near.end(),
                    [](const scored& a, const scored& b) { return a.distance < b.distance; });
   std::vector<std::string_view> names;
   for (const auto& entry : near) {
-    if (names.size() == count) break;
+    if (names.size() == count)
+      break;
     names.push_back(entry.name);
   }
   return names;
 }
 
 bool iequals(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string to_lower(std::string_view text) {
   std::string out(text);
-  for (char& c : out) c = lower(c);
+  for (char& c : out)
+    c = lower(c);
   return out;
 }
 
 std::string_view trim(std::string_view text) noexcept {
   const auto space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && space(text.back())) text.remove_suffix(1);
+  while (!text.empty() && space(text.front()))
+    text.remove_prefix(1);
+  while (!text.empty() && space(text.back()))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -87,7 +93,8 @@ bool glob_match(std::string_view pattern, std::string_view text) noexcept {
       return false;
     }
   }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
+  while (p < pattern.size() && pattern[p] == '*')
+    ++p;
   return p == pattern.size();
 }
 

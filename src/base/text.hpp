@@ -13,9 +13,9 @@ namespace nexus {
 
 /// The candidates nearest to `name`, best first, at most `count`, none farther than a third of the
 /// longer name. Ties keep the order of `candidates`.
-[[nodiscard]] std::vector<std::string_view> nearest_names(std::string_view name,
-                                                          std::span<const std::string_view> candidates,
-                                                          std::size_t count);
+[[nodiscard]] std::vector<std::string_view>
+nearest_names(std::string_view name, std::span<const std::string_view> candidates,
+              std::size_t count);
 
 /// ASCII case folding, as HTTP field names and JSON key checks want it.
 [[nodiscard]] bool iequals(std::string_view a, std::string_view b) noexcept;

@@ -16,9 +16,9 @@ class unique_function<Result(Args...)> {
   unique_function() = default;
 
   template <class Callable>
-    requires(!std::is_same_v<std::remove_cvref_t<Callable>, unique_function> &&
-             std::is_invocable_r_v<Result, Callable&, Args...>)
-  unique_function(Callable callable) // NOLINT: implicit by design, as std::function
+  requires(!std::is_same_v<std::remove_cvref_t<Callable>, unique_function> &&
+           std::is_invocable_r_v<Result, Callable&, Args...>)
+      unique_function(Callable callable) // NOLINT: implicit by design, as std::function
       : target_(std::make_unique<model<Callable>>(std::move(callable))) {}
 
   Result operator()(Args... args) { return target_->call(std::forward<Args>(args)...); }

@@ -53,6 +53,40 @@ class tool_visitor final : public json::visitor {
   container inside_ = container::other;
 };
 
+/// Finds a definition's schema, whatever it is.
+class schema_finder final : public json::visitor {
+ public:
+  json::slice schema;
+  step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
+  void on_member(unsigned, const json::member& found) override {
+    if (found.key == "inputSchema")
+      schema = found.value;
+  }
+};
+
+std::uint32_t offset_in(std::string_view whole, std::string_view part) {
+  return static_cast<std::uint32_t>(part.data() - whole.data());
+}
+
+/// Clients refuse a whole list over one tool whose schema is not that of an object, so such a
+/// schema is made one with the least change. @param type the schema's own; absent when it has none
+std::string repaired(std::string_view definition, json::slice schema, json::slice type) {
+  constexpr std::string_view object_type = R"("type":"object")";
+  std::string text(definition);
+  if (!schema) {
+    text.pop_back();
+    return text + R"(,"inputSchema":{)" + std::string(object_type) + "}}";
+  }
+  if (!schema.is(json::kind::object))
+    return text.replace(offset_in(definition, schema.raw), schema.raw.size(),
+                        "{" + std::string(object_type) + "}");
+  if (type)
+    return text.replace(offset_in(definition, type.raw), type.raw.size(), R"("object")");
+  const bool empty = schema.raw.find('"') == std::string_view::npos;
+  return text.insert(offset_in(definition, schema.raw) + 1,
+                     std::string(object_type) + (empty ? "" : ","));
+}
+
 class element_collector final : public json::element_sink {
  public:
   std::vector<json::slice> elements;
@@ -61,10 +95,6 @@ class element_collector final : public json::element_sink {
     return elements.size() <= limits::tools_per_server_max;
   }
 };
-
-std::uint32_t offset_in(std::string_view whole, std::string_view part) {
-  return static_cast<std::uint32_t>(part.data() - whole.data());
-}
 
 } // namespace
 
@@ -131,20 +161,31 @@ void catalogue_builder::add_tool(json::slice definition, json::scanner& scanner)
     t.problem = "inputSchema is missing or no object";
   else if (found.schema_type.raw != "\"object\"")
     t.problem = "inputSchema is not of type \"object\"";
-  if (!t.problem.empty())
+  std::string_view text = definition.raw;
+  std::string rewritten;
+  if (!t.problem.empty()) {
     c.problems_.push_back(fmt::format("tool '{}': {}", t.name, t.problem));
+    schema_finder whole;
+    static_cast<void>(scanner.scan_object(text, whole)); // it was scanned before
+    rewritten = repaired(text, whole.schema, found.schema_type);
+    json::ensure_padding(rewritten);
+    text = rewritten;
+    found = {};
+    if (auto walked = scanner.scan_object(text, found); !walked)
+      return refuse("a tool definition is unusable: " + walked.error().message);
+  }
   t.read_only = found.read_only.raw == "true" || found.idempotent.raw == "true";
-  t.name_offset = offset_in(definition.raw, found.name.raw);
+  t.name_offset = offset_in(text, found.name.raw);
   t.name_bytes = static_cast<std::uint32_t>(found.name.raw.size());
   if (found.meta) {
-    t.meta_offset = offset_in(definition.raw, found.meta.raw);
+    t.meta_offset = offset_in(text, found.meta.raw);
     t.meta_bytes = static_cast<std::uint32_t>(found.meta.raw.size());
   }
   if (!c.text_.empty())
     c.text_ += ',';
   t.definition_offset = static_cast<std::uint32_t>(c.text_.size());
-  t.definition_bytes = static_cast<std::uint32_t>(definition.raw.size());
-  c.text_ += definition.raw;
+  t.definition_bytes = static_cast<std::uint32_t>(text.size());
+  c.text_ += text;
   c.tools_.push_back(std::move(t));
 }
 

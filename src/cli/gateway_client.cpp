@@ -119,24 +119,28 @@ result<> gateway_client::add_tools(std::string_view page, std::vector<tool_row>&
   if (!entries)
     return fail(errc::bad_answer, entries.error().message);
   for (const json::slice& entry : *entries) {
-    tool_row row;
-    row.json = entry.raw;
-    const auto tool = json_object::read(scanner_, entry.raw);
-    if (!tool)
-      return fail(errc::bad_answer, tool.error().message);
-    row.name = tool->text("name");
-    row.description = tool->text("description");
-    if (row.description.empty())
-      row.description = tool->text("title");
-    const json::slice meta = (*tool)["_meta"];
-    if (meta.is(json::kind::object)) {
-      // A server's own _meta may be odd; the tool is listed all the same.
-      const auto marks = json_object::read(scanner_, meta.raw);
-      row.available = !marks || !marks->is_true("dev.nexus/unavailable");
-    }
-    out.push_back(std::move(row));
+    out.push_back(read_tool(entry));
   }
   return {};
+}
+
+tool_row gateway_client::read_tool(json::slice definition) {
+  tool_row row;
+  row.json = definition.raw;
+  // A server's definition may be odd, with a key twice or very many; the others are listed still.
+  const auto tool = json_object::read(scanner_, definition.raw);
+  row.name = tool ? tool->text("name") : "(a definition that cannot be read)";
+  if (!tool)
+    return row;
+  row.description = tool->text("description");
+  if (row.description.empty())
+    row.description = tool->text("title");
+  const json::slice meta = (*tool)["_meta"];
+  if (meta.is(json::kind::object)) {
+    const auto marks = json_object::read(scanner_, meta.raw);
+    row.available = !marks || !marks->is_true("dev.nexus/unavailable");
+  }
+  return row;
 }
 
 result<rpc_answer> gateway_client::call(std::string_view path, std::string_view tool,

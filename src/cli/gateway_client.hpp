@@ -73,6 +73,7 @@ class gateway_client {
   bool take_event(std::string_view data, std::optional<result<rpc_answer>>& out);
   void take_progress(std::string_view params);
   [[nodiscard]] result<> add_tools(std::string_view page, std::vector<tool_row>& out);
+  [[nodiscard]] tool_row read_tool(json::slice definition);
 
   http_client http_;
   std::function<void(std::string_view)> on_progress_;

@@ -38,6 +38,8 @@ class process {
   [[nodiscard]] std::size_t worker_count() const noexcept { return workers_.size(); }
   /// @pre all workers are up
   [[nodiscard]] worker& at(worker_id id) const noexcept;
+  /// Monotonic time for the control plane; workers have their reactor's. @thread any
+  [[nodiscard]] time_point now() const noexcept { return time_.now(); }
   /// Runs `work` on a worker's thread. @thread any. @pre all workers are up
   void post(worker_id to, unique_function<void(worker&)> work);
   /// Runs a copy of `work` on every worker.
@@ -64,6 +66,7 @@ class process {
   void forget_runtime(std::uint32_t slot);
 
  private:
+  system_clock_source time_;
   std::vector<std::atomic<worker*>> workers_;
   std::atomic<std::size_t> up_{0};
   std::mutex runtimes_mutex_; // control path only: workers keep what they got

@@ -74,6 +74,7 @@ server_link::server_link(worker& home, link_start start)
   // A server that is slow to start may be modern all the same: the probe's answer still counts.
   fall_back_.set_action([this] { initialize(); });
   handshake_deadline_.set_action([this] {
+    probe_harmed_child_ = may_blame_probe() && !heard_;
     down(fmt::format("the handshake took longer than {} ms",
                      start_.settings->handshake_timeout.count()));
   });
@@ -344,10 +345,14 @@ void server_link::down(std::string reason) {
   relist_.cancel();
   for (auto& [id, state] : requests_)
     state->cancel();
-  const bool probing = endpoint_->era == mcp::era::modern && !up_;
   link_failure failure{std::move(reason), false, false};
-  failure.retry_as_legacy = probing && probe_killed_child_;
+  failure.retry_as_legacy = probe_harmed_child_;
   home_.shared().plane->link_down(start_.slot, start_.link, std::move(failure));
+}
+
+bool server_link::may_blame_probe() const {
+  return start_.settings->kind == config::transport::stdio && !up_ && !start_.known_legacy &&
+         start_.settings->era == config::era_pin::automatic;
 }
 
 void server_link::set_log_level(mcp::log_level level) {

@@ -68,6 +68,8 @@ class server_link final : private channel_handler, private http_call_handler {
   void finish_list();
   void listen_for_changes();
   void down(std::string reason);
+  /// Whether a stdio child that says nothing may have been thrown off by the probe.
+  [[nodiscard]] bool may_blame_probe() const;
 
   /// @returns its id
   std::int64_t request(std::string_view method, std::string_view params, milliseconds timeout,
@@ -106,7 +108,8 @@ class server_link final : private channel_handler, private http_call_handler {
   bool up_ = false;
   bool ended_ = false;
   bool relist_again_ = false;
-  bool probe_killed_child_ = false;
+  bool heard_ = false; ///< something came over the channel
+  bool probe_harmed_child_ = false;
   time_point started_;
 };
 

@@ -138,6 +138,7 @@ void server_link::on_failure(http_call& call, const error&, bool) {
 void server_link::on_channel_text(std::string_view text) {
   if (ended_)
     return;
+  heard_ = true;
   auto& message = home_.response;
   if (auto parsed = mcp::parse_message(text, home_.scanner(), message); !parsed)
     return unreadable(text, parsed.error());
@@ -243,9 +244,8 @@ void server_link::reply(const mcp::message& request) {
 void server_link::on_channel_closed(const std::string& reason, bool untouched) {
   if (ended_)
     return;
-  // Some servers end when the first message is not initialize.
-  probe_killed_child_ = untouched && endpoint_->era == mcp::era::modern && !up_ &&
-                        start_.settings->era == config::era_pin::automatic;
+  // Some servers end when the first message is not initialize; others wait for it for ever.
+  probe_harmed_child_ = untouched && may_blame_probe();
   down(reason);
 }
 

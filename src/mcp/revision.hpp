@@ -35,7 +35,8 @@ inline constexpr revision newest_modern = revision::r2026_07_28;
 }
 [[nodiscard]] constexpr std::optional<revision> parse_revision(std::string_view text) noexcept {
   for (std::size_t i = 0; i < revision_names.size(); ++i)
-    if (revision_names[i] == text) return static_cast<revision>(i);
+    if (revision_names[i] == text)
+      return static_cast<revision>(i);
   return std::nullopt;
 }
 
@@ -48,13 +49,22 @@ inline constexpr revision newest_modern = revision::r2026_07_28;
 
 /// Severity of log notifications (RFC 5424), least first.
 enum class log_level : std::uint8_t {
-  debug, info, notice, warning, error, critical, alert, emergency, off
+  debug,
+  info,
+  notice,
+  warning,
+  error,
+  critical,
+  alert,
+  emergency,
+  off
 };
 inline constexpr std::array<std::string_view, 8> log_level_names{
     "debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"};
 [[nodiscard]] constexpr std::optional<log_level> parse_log_level(std::string_view text) noexcept {
   for (std::size_t i = 0; i < log_level_names.size(); ++i)
-    if (log_level_names[i] == text) return static_cast<log_level>(i);
+    if (log_level_names[i] == text)
+      return static_cast<log_level>(i);
   return std::nullopt;
 }
 

@@ -11,14 +11,14 @@
 namespace nexus::net {
 
 struct spawn_options {
-  std::vector<std::string> argv;  ///< argv[0] is looked up in the child's PATH
+  std::vector<std::string> argv; ///< argv[0] is looked up in the child's PATH
   std::vector<std::pair<std::string, std::string>> env; ///< the whole environment of the child
-  std::string cwd;                ///< empty: this process's
+  std::string cwd;                                      ///< empty: this process's
 };
 
 /// How a child ended.
 struct exit_status {
-  int code = 0;   ///< exit code when signal is 0
+  int code = 0; ///< exit code when signal is 0
   int signal = 0;
   [[nodiscard]] std::string to_string() const; ///< "exit code 1", "killed by signal 9 (SIGKILL)"
 };
@@ -37,9 +37,8 @@ class child_process {
   /// What it wrote before may still be on its way in io(); a descendant that has left the group
   /// may even keep that open.
   /// @errors spawn_failed: names the command, the errno text and a remedy
-  [[nodiscard]] static result<std::unique_ptr<child_process>> spawn(reactor& on,
-                                                                    const spawn_options& options,
-                                                                    exit_handler on_exit);
+  [[nodiscard]] static result<std::unique_ptr<child_process>>
+  spawn(reactor& on, const spawn_options& options, exit_handler on_exit);
   /// Kills the whole process group (SIGKILL) when it still runs and reaps it in the background.
   virtual ~child_process() = default;
 

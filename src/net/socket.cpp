@@ -107,7 +107,13 @@ unique_fd open_client_socket(int family) {
   return fd;
 }
 
-result<unique_fd> open_listener(const endpoint& at) {
+namespace {
+
+enum class sharing : std::uint8_t { refused, allowed };
+
+/// A socket bound to the address, which others may bind as well if they are of the same user and
+/// sharing is allowed.
+result<unique_fd> bind_listener(const endpoint& at, sharing others) {
   std::string host = at.host;
   if (host.empty() || host == "*")
     host = "0.0.0.0";
@@ -120,12 +126,26 @@ result<unique_fd> open_listener(const endpoint& at) {
                             at.to_string()));
   unique_fd fd(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd || !switch_on(fd.get(), SOL_SOCKET, SO_REUSEADDR) ||
-      !switch_on(fd.get(), SOL_SOCKET, SO_REUSEPORT) ||
+      (others == sharing::allowed && !switch_on(fd.get(), SOL_SOCKET, SO_REUSEPORT)) ||
       !switch_on(fd.get(), IPPROTO_TCP, TCP_NODELAY) ||
-      ::bind(fd.get(), address->get(), address->size) != 0 ||
-      ::listen(fd.get(), listen_backlog) != 0)
+      ::bind(fd.get(), address->get(), address->size) != 0)
     return listen_failure(at, errno);
   return fd;
+}
+
+} // namespace
+
+result<unique_fd> open_listener(const endpoint& at) {
+  auto fd = bind_listener(at, sharing::allowed);
+  if (fd && ::listen(fd->get(), listen_backlog) != 0)
+    return listen_failure(at, errno);
+  return fd;
+}
+
+result<> check_address_free(const endpoint& at) {
+  if (auto fd = bind_listener(at, sharing::refused); !fd)
+    return std::unexpected(fd.error());
+  return {};
 }
 
 endpoint local_endpoint(int fd) {

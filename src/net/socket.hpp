@@ -56,6 +56,11 @@ struct socket_address {
 /// @errors listen_failed names the address, the reason and a remedy
 [[nodiscard]] result<unique_fd> open_listener(const endpoint& at);
 
+/// Whether nobody listens there yet. The kernel lets another process of the same user share what
+/// open_listener() opens, and each would get some of the other's clients.
+/// @errors listen_failed as open_listener()
+[[nodiscard]] result<> check_address_free(const endpoint& at);
+
 [[nodiscard]] endpoint local_endpoint(int fd);
 [[nodiscard]] endpoint peer_endpoint(int fd);
 

@@ -127,7 +127,7 @@ class OddTools(unittest.TestCase):
         self.assertEqual(seen[0], seen[1], "aliases are stable")
 
     def test_names_of_servers_that_model_providers_refuse(self):
-        servers = {"my server": stdio_server(), "x" * 80: stdio_server(), "a.b": stdio_server()}
+        servers = {"my server": stdio_server(), "x" * 64: stdio_server(), "a.b": stdio_server()}
         with Nexus(servers) as gateway:
             gateway.wait_servers()
             with gateway.legacy() as client:
@@ -293,7 +293,9 @@ class Absent(unittest.TestCase):
         """A child that exits or hangs at an unknown request before initialize is a legacy one."""
         for answer in ("exit", "hang", "refuse"):
             with self.subTest(answer=answer):
-                with Nexus({"old": stdio_server("--on-probe", answer)}) as gateway:
+                # One that hangs is started again, without the probe, when its handshake is late.
+                old = stdio_server("--on-probe", answer, handshakeTimeout=5000)
+                with Nexus({"old": old}) as gateway:
                     gateway.wait_servers("old", timeout=30)
                     with gateway.legacy() as client:
                         self.assertEqual(client.call("old__echo", {"text": "x"}).text, "x")

@@ -92,7 +92,8 @@ TEST_CASE("http_client reads the refusal of a body that was not taken whole", "[
   const auto listener = net::open_listener({"127.0.0.1", 0}).value();
   std::thread server([&listener] {
     pollfd entry{listener.get(), POLLIN, 0};
-    REQUIRE(::poll(&entry, 1, 10'000) > 0);
+    if (::poll(&entry, 1, 10'000) <= 0)
+      return;
     const net::unique_fd peer(::accept(listener.get(), nullptr, nullptr));
     const std::string answer = test::respond(413, "text/plain", "too large");
     ::send(peer.get(), answer.data(), answer.size(), MSG_NOSIGNAL);

@@ -21,6 +21,8 @@ namespace nexus::cli::test {
 class http_script {
  public:
   using handler = std::function<std::string(const http::request&)>;
+  /// An answer that never comes; the connection stays open until the client leaves.
+  static constexpr std::string_view silence = "silence";
 
   explicit http_script(handler on_request)
       : on_request_(std::move(on_request)), listener_(net::open_listener({"127.0.0.1", 0}).value()),
@@ -88,11 +90,6 @@ class http_script {
     }
   }
 
- public:
-  /// An answer that never comes; the connection stays open until the client leaves.
-  static constexpr std::string_view silence = "silence";
-
- private:
   handler on_request_;
   net::unique_fd listener_;
   mutable std::mutex mutex_;

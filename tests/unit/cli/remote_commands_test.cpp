@@ -196,6 +196,15 @@ TEST_CASE("tools of one server have its own names", "[cli][tools]") {
   CHECK_THAT(w.err.str(), Contains("server 'files' is down: gone"));
 }
 
+TEST_CASE("tools lists the others beside an odd definition", "[cli][tools]") {
+  fake_nexus nexus;
+  nexus.set(&nexus_state::own_tools,
+            R"({"tools":[{"name":"odd","name":"odd"},{"name":"read","_meta":{"a":1,"a":2}}]})");
+  test::world w;
+  CHECK(w.run({"tools", "--server", "files", "--url", nexus.url()}) == exit_ok);
+  CHECK_THAT(w.out.str(), Contains("cannot be read") && Contains("\nread\n"));
+}
+
 TEST_CASE("call sends a request that the gateway admits", "[cli][call]") {
   const fake_nexus nexus;
   test::world w;
