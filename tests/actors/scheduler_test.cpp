@@ -100,6 +100,19 @@ TEST_CASE("a worker that has too much lets a sleeping one take it", "[actors][sc
   CHECK(f.steals() > 0);
 }
 
+TEST_CASE("a busy actor does not keep its worker from the reactor", "[actors][scheduler]") {
+  fused_system f(1);
+  const auto restless = f.system->spawn(
+      [](caf::event_based_actor* self, std::int32_t first) -> caf::behavior {
+        self->send(self, first);
+        return {[self](std::int32_t x) { self->send(self, x); }};
+      },
+      0);
+  for (int i = 0; i < 100; ++i)
+    CHECK(f.ask<bool>({0}, [](engine::worker&) { return true; }));
+  caf::anon_send_exit(restless, caf::exit_reason::user_shutdown);
+}
+
 TEST_CASE("delayed messages come when they are due", "[actors][scheduler]") {
   fused_system f(2);
   caf::scoped_actor self(*f.system);

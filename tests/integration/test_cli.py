@@ -271,7 +271,9 @@ class Stdio(unittest.TestCase):
             )
             client.notify("notifications/cancelled", {"requestId": "slow"})
             answer = client.request("ping")
-            self.assertEqual(answer.notifications, [], "a cancelled request gets no answer")
+            # The list of tools may change meanwhile.
+            answers = [n for n in answer.notifications if "method" not in n]
+            self.assertEqual(answers, [], "a cancelled request gets no answer")
 
     def test_list_changed(self):
         with stdio_gateway(self.config(a=stdio_server())) as client:

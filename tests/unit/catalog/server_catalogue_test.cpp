@@ -86,7 +86,8 @@ TEST_CASE("catalogue_builder serves tools with a wrong input schema and says so"
     REQUIRE(c->tools().size() == 1);
     CHECK_FALSE(c->tools()[0].problem.empty());
     CHECK(c->problems().size() == 1);
-    CHECK(c->text() == row);
+    // Clients refuse a list over such a tool, so its schema is made an object's.
+    CHECK(c->text().find(R"("type":"object")") != std::string::npos);
   }
 }
 
