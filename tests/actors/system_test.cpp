@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 
@@ -87,8 +88,10 @@ struct running {
             static_cast<ssize_t>(request.size()));
     std::string response;
     char buffer[4096];
-    for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;)
-      response.append(buffer, static_cast<std::size_t>(n));
+    // A child that starts may interrupt the wait.
+    for (ssize_t n = 0;
+         (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0 || (n < 0 && errno == EINTR);)
+      response.append(buffer, n > 0 ? static_cast<std::size_t>(n) : 0);
     ::close(fd);
     return response;
   }
