@@ -1,6 +1,7 @@
 #include "actors/server.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/log.hpp"
 #include "engine/server_link.hpp"
@@ -141,6 +142,18 @@ void on_relisted(self_pointer self, const link_relisted& event) {
   self->send(s.registry, server_changed{nullptr, event.catalogue, s.slot});
 }
 
+/// Workers that have not seen the latest snapshot yet may still begin calls. Their count is only
+/// final once each has done what was posted to it before.
+void on_retire(self_pointer self) {
+  auto& s = self->state;
+  s.retired = true;
+  auto left = std::make_shared<std::atomic<std::size_t>>(s.process->worker_count());
+  s.process->post_to_all([left, me = server_actor(self)](engine::worker&) {
+    if (left->fetch_sub(1) == 1)
+      caf::anon_send(me, check_retired{});
+  });
+}
+
 void on_check_retired(self_pointer self, std::uint32_t checks) {
   auto& s = self->state;
   const auto runtime = s.process->runtime(s.slot);
@@ -173,10 +186,7 @@ server_actor::behavior_type server_behavior(self_pointer self, const server_setu
       [self](const link_relisted& event) { on_relisted(self, event); },
       [self](const link_went_down& event) { on_link_down(self, event); },
       [self](const reconnect& due) { on_reconnect(self, due); },
-      [self](const retire_server&) {
-        self->state.retired = true;
-        on_check_retired(self, 0);
-      },
+      [self](const retire_server&) { on_retire(self); },
       [self](const check_retired& due) { on_check_retired(self, due.checks); },
   };
 }

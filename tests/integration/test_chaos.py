@@ -129,6 +129,41 @@ class Death(ChaosCase):
         self.assertGreaterEqual(gateway.servers()["chaotic"]["restarts"], 1)
         self.settled()
 
+    def test_kill_9_under_load(self):
+        """Calls that are in flight fail, once each; soon after, calls succeed again."""
+        gateway = self.ready("none", timeout=10_000)
+        ending, answers = threading.Event(), []
+
+        def caller():
+            with gateway.legacy() as client:
+                while not ending.is_set():
+                    answer = client.call("chaotic__echo", {"text": "x"})
+                    answers.append((time.monotonic(), answer))
+                    if answer.error is not None:
+                        time.sleep(0.01)  # the next one may find the server down
+
+        callers = [threading.Thread(target=caller, daemon=True) for _ in range(6)]
+        for thread in callers:
+            thread.start()
+        time.sleep(0.5)
+        killed = time.monotonic()
+        os.kill(gateway.server_pid("chaotic"), signal.SIGKILL)
+        time.sleep(2)
+        ending.set()
+        for thread in callers:
+            thread.join(15)
+        self.assertFalse(any(thread.is_alive() for thread in callers), "a call hangs")
+        failed = [(at, answer) for at, answer in answers if answer.error is not None]
+        for _, answer in failed:
+            clean_error(answer, "chaotic", AT_ONCE)
+        self.assertTrue(all(at > killed for at, _ in failed))
+        during = [answer for _, answer in failed if "ended during" in answer.error["message"]]
+        self.assertLessEqual(len(during), len(callers), "one failure for each call in flight")
+        back = min(at for at, answer in answers if at > killed + 0.05 and answer.error is None)
+        self.assertLess(back - killed, 1.5, "a restart within a second, with slack")
+        self.assertTrue(all(at <= back + 0.5 for at, _ in failed))
+        self.settled()
+
     def test_crash_during_a_call(self):
         self.ready("crash")
         self.assertIn("signal", self.fails(AT_ONCE))

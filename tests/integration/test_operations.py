@@ -143,6 +143,22 @@ class Probes(GatewayCase):
             self.assertTrue(any(f"{reactor()}" in line for line in self.gateway.log()))
 
 
+class ManyServers(unittest.TestCase):
+    def test_readiness_does_not_wait_for_200_servers(self):
+        """Neither servers that are started on first use nor ones that are slow hold it back."""
+        lazy = {f"lazy{i}": stdio_server(lazy=True) for i in range(185)}
+        silent = {f"silent{i}": {"command": "sleep", "args": ["60"]} for i in range(15)}
+        started = time.monotonic()
+        with Nexus({**lazy, **silent}) as gateway:
+            listening = time.monotonic()
+            self.assertLess(listening - started, 2.0, "the start")
+            self.assertEqual(gateway.get("/readyz").status, 200)
+            self.assertLess(time.monotonic() - listening, 0.1, "the first answer of /readyz")
+            self.assertEqual(len(gateway.servers()), 200)
+            with gateway.legacy() as client:
+                self.assertEqual(client.call("lazy7__echo", {"text": "x"}).text, "x")
+
+
 class Logs(unittest.TestCase):
     def test_json_logs_parse(self):
         with Nexus({"alpha": stdio_server()}, config={"log": {"format": "json"}}) as gateway:
@@ -342,6 +358,46 @@ class Reload(unittest.TestCase):
         own = lambda: [t["name"] for t in self.client.tools() if t["name"].startswith("changed__")]
         eventually(lambda: own() == ["changed__echo"], 10, 0.1, "the filtered list")
         self.assertEqual(self.pids()["same"], before["same"])
+
+    def test_reloads_under_load_fail_no_call(self):
+        """While servers are replaced, calls to them and to others go on."""
+        ending, failures, counts = threading.Event(), [], {}
+
+        def caller(name):
+            with self.gateway.legacy() as client:
+                while not ending.is_set():
+                    answer = client.call(f"{name}__echo", {"text": name})
+                    counts[name] = counts.get(name, 0) + 1
+                    if answer.error is not None or answer.text != name:
+                        failures.append((name, answer.message))
+
+        callers = [
+            threading.Thread(target=caller, args=(name,), daemon=True)
+            for name in ("same", "changed", "removed")
+            for _ in range(2)
+        ]
+        for thread in callers:
+            thread.start()
+        pids = set()
+        for number in range(4):
+            # One server is replaced by another, one hides more of its tools.
+            self.servers["removed"] = stdio_server("--tag", f"u{number}")
+            self.servers["changed"]["exclude"] = ["add", "sleep", "fail", "log"][: number + 1]
+            self.gateway.write_config(self.servers)
+            since = self.reload()
+            self.gateway.wait_log("config: reloaded", since=since)
+            time.sleep(0.4)
+            self.gateway.wait_servers()
+            pids.add(self.pids()["removed"])
+        ending.set()
+        for thread in callers:
+            thread.join(20)
+        self.assertEqual(failures, [])
+        self.assertEqual(len(pids), 4, "each reload replaces the server")
+        self.assertTrue(all(counts.get(name, 0) > 20 for name in ("same", "changed", "removed")))
+        listed = [tool["name"] for tool in self.client.tools()]
+        self.assertNotIn("changed__log", listed)
+        self.assertIn("changed__echo", listed)
 
     def test_many_reloads_leak_nothing(self):
         fds = self.gateway.fds()
