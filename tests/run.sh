@@ -52,10 +52,10 @@ cmake --preset "$preset" -DNEXUS_WERROR=ON -DNEXUS_TEST_REACTOR="$reactor" \
 step "building with $jobs jobs"
 cmake --build --preset "$preset" --parallel "$jobs"
 
-# Real servers and clients of other languages, from their registries. Without them their tests
-# report themselves as skipped.
+# Real servers and clients of other languages and the conformance suite, from their registries.
+# Without them their tests report themselves as skipped.
 if [[ $fast == no && $install == yes ]]; then
-  for script in tests/integration/*/install.sh; do
+  for script in tests/integration/*/install.sh tests/conformance/install.sh; do
     step "$script"
     "$script" "$fleet" ||
       echo "WARNING: $script failed, so the tests that need it are skipped"
@@ -64,5 +64,5 @@ fi
 
 step "testing"
 selection=()
-[[ $fast == no ]] || selection=(-LE slow -E '^integration\.(fleet|gemini|languages)$|\.epoll$')
+[[ $fast == no ]] || selection=(-LE slow -E '^integration\.(fleet|gemini|languages)$|^conformance\.|\.epoll$')
 exec ctest --preset "$preset" --parallel "$(nproc)" "${selection[@]}" "$@"
