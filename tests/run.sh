@@ -64,5 +64,6 @@ fi
 
 step "testing"
 selection=()
-[[ $fast == no ]] || selection=(-LE slow -E '^integration\.(fleet|gemini|languages)$|^conformance\.|\.epoll$')
+[[ $fast == no ]] ||
+  selection=(-LE 'slow|conformance' -E '^integration\.(fleet|gemini|languages)$|\.epoll$')
 exec ctest --preset "$preset" --parallel "$(nproc)" "${selection[@]}" "$@"

@@ -250,16 +250,6 @@ class Verdict:
     """Results beside the baseline and the expectations of a cell."""
 
     def __init__(self, found, baseline, expected, scored):
-        found = {name: dict(checks) for name, checks in found.items()}
-        for scenario, checks in (baseline or {}).items():
-            mine = found.setdefault(scenario, {})
-            for name, check in checks.items():
-                if check.status != "SUCCESS":
-                    continue
-                if name not in mine:
-                    mine[name] = Check("FAILURE", "the scenario ended before this check")
-                elif mine[name].status == "SKIPPED":
-                    mine[name] = Check("FAILURE", f"skipped: {mine[name].why}")
         kept = {name: checks for name, checks in found.items() if not expected.ignores(name)}
         self.failed = {
             f"{scenario}:{name}": check.why
@@ -267,12 +257,15 @@ class Verdict:
             for name, check in checks.items()
             if check.failed
         }
+        counted = [name for name in kept if scored is None or name in scored]
+        bad = {key.split(":", 1)[0] for key in self.failed}
+        self.scenarios, self.passed = len(counted), len([n for n in counted if n not in bad])
+        for scenario, checks in (baseline or {}).items():
+            if not expected.ignores(scenario):
+                self.failed.update(missing(scenario, checks, kept.get(scenario, {})))
         self.unexpected = {k: v for k, v in self.failed.items() if k not in expected.reasons}
         self.stale = sorted(set(expected.reasons) - set(self.failed))
-        self.checks = sum(len(checks) for checks in kept.values())
-        counted = [name for name in kept if scored is None or name in scored]
-        bad = {key.rsplit(":", 1)[0] for key in self.failed}
-        self.scenarios, self.passed = len(counted), len([n for n in counted if n not in bad])
+        self.checks = len({f"{s}:{c}" for s in kept for c in kept[s]} | set(self.failed))
 
     def row(self, name):
         return (
@@ -285,3 +278,16 @@ class Verdict:
         lines = [f"  {key}: {why}" for key, why in sorted(self.unexpected.items())]
         lines += [f"  {key}: is listed as failing, but passes" for key in self.stale]
         return "\n".join(lines)
+
+
+def missing(scenario, baseline, checks):
+    """What the fixture alone was checked for and this run was not: key -> why."""
+    found = {}
+    for name, check in baseline.items():
+        if check.status != "SUCCESS":
+            continue
+        if name not in checks:
+            found[f"{scenario}:{name}"] = "never checked"
+        elif checks[name].status == "SKIPPED":
+            found[f"{scenario}:{name}"] = f"skipped: {checks[name].why}"
+    return found

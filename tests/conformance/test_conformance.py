@@ -86,7 +86,7 @@ class Servers:
         else:
             with Fixture(SOURCES, era) as fixture:
                 found = self.through({"url": fixture.url}, endpoint)
-        expectations = (f"{self.selection}.fixture", f"{self.selection}.{leg}")
+        expectations = [f"{self.selection}{part}" for part in (".fixture", "", f".{leg}")]
         judge(self, f"{self.selection} {leg}", found, self.baseline, self.scored, *expectations)
 
     def through(self, server, endpoint):
