@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/log.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 
@@ -68,6 +69,10 @@ void on_changed(self_pointer self, const server_changed& event) {
     // It takes the place of one that still waits for its snapshot; those of others keep waiting.
     std::erase_if(s.unpublished, [&](const auto& older) { return older->slot == event.slot; });
     // Nothing in the snapshot depends on it, or calls should fail without delay.
+    const bool hopeless =
+        event.endpoint->settings && !event.endpoint->settings->unusable_reason.empty();
+    visible = visible || hopeless != part.unusable;
+    part.unusable = hopeless;
     if (!visible || !available)
       s.process->post_to_all(
           [endpoint = event.endpoint](engine::worker& w) { w.install(endpoint); });
@@ -84,10 +89,13 @@ void on_publish(self_pointer self) {
   std::vector<catalog::server_part> parts;
   for (const auto& entry : s.order.servers) {
     const auto& part = s.parts[entry.slot];
-    parts.push_back({entry.slot, entry.name, part.catalogue, part.available});
+    parts.push_back({entry.slot, entry.name, part.catalogue, part.available, part.unusable});
   }
-  auto snapshot =
-      std::make_shared<const catalog::snapshot>(++s.generation, s.order.names, std::move(parts));
+  auto snapshot = std::make_shared<const catalog::snapshot>(++s.generation, s.order.names,
+                                                            std::move(parts), s.published.get());
+  for (const auto& problem : snapshot->problems())
+    log::warn("catalogue", "hidden", {{"problem", problem}});
+  s.published = snapshot;
   s.process->catalogue_tools = snapshot->all().size();
   s.process->post_to_all([snapshot, endpoints = std::move(s.unpublished)](engine::worker& w) {
     w.install(snapshot);

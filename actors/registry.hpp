@@ -16,12 +16,14 @@ struct registry_state {
     std::shared_ptr<const catalog::server_catalogue> catalogue;
     engine::endpoint_ptr endpoint;
     bool available = true;
+    bool unusable = false; ///< as configured it can never be connected
   };
   engine::process* process = nullptr;
   server_order order;
   std::map<std::uint32_t, part> parts;
   std::vector<engine::endpoint_ptr> unpublished; ///< wait for the snapshot that they need
   std::vector<server_actor> dropped;             ///< wait for the snapshot that does not show them
+  std::shared_ptr<const catalog::snapshot> published; ///< the newest
   std::uint64_t generation = 0;
   bool publishing = false;
 };

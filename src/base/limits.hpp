@@ -52,6 +52,13 @@ inline constexpr std::size_t envelope_members_max = 64;
 /// What OpenAI and others accept as a function name.
 inline constexpr std::size_t public_name_bytes_max = 64;
 
+// ---- Sealed state ----------------------------------------------------------------------------
+/// What may be sealed for a client to carry: a server's own requestState travels inside, and the
+/// result must fit into a request of the smallest body that an operator may set.
+inline constexpr std::size_t sealed_payload_bytes_max = 256 * 1024;
+/// Configured sealing keys: the current one, and old ones until all that they sealed has expired.
+inline constexpr std::size_t sealing_keys_max = 8;
+
 // ---- Connections and queues ------------------------------------------------------------------
 /// Client connections per process; each costs a descriptor of the 20,000 that machines allow.
 inline constexpr std::size_t client_connections_max = 16'384;
@@ -84,12 +91,32 @@ inline constexpr std::size_t workers_max = 128;
 inline constexpr std::size_t sessions_max = 65'536;
 
 // ---- Catalogue -------------------------------------------------------------------------------
-/// Tools of one server; a server that lists more keeps the first ones and is reported.
+/// Tools of one server, and likewise its prompts and its resources; a server that lists more keeps
+/// the first ones and is reported.
 inline constexpr std::size_t tools_per_server_max = 20'000;
+/// Resource templates of one server: a URI that nobody lists is tried with each of them.
+inline constexpr std::size_t resource_templates_per_server_max = 1'000;
+/// A URI or a URI template: what fits into a request line elsewhere.
+inline constexpr std::size_t resource_uri_bytes_max = http_target_bytes_max;
+/// URIs that results mention, per worker: the oldest are forgotten. About 10 MB.
+inline constexpr std::size_t learned_uris_max = 65'536;
+/// URIs learnt from one result.
+inline constexpr std::size_t learned_uris_per_result_max = 256;
+/// What one server says about its use to a model, and what all of them may say together. A model
+/// reads it before every conversation.
+inline constexpr std::size_t server_instructions_bytes_max = 8 * 1024;
+inline constexpr std::size_t joined_instructions_bytes_max = 64 * 1024;
 /// Pages followed of one list.
 inline constexpr std::size_t list_pages_max = 1'000;
-/// Tools on one page of an answer to tools/list.
-inline constexpr std::size_t list_page_tools = 1'000;
+/// Entries on one page of an answer to a list request.
+inline constexpr std::size_t list_page_items = 1'000;
+
+// ---- Subscriptions ---------------------------------------------------------------------------
+/// Resources that one session or one listening stream is subscribed to.
+inline constexpr std::size_t subscriptions_per_client_max = 1'024;
+/// Resources of one server that anyone is subscribed to. A modern server gets all of them in one
+/// request.
+inline constexpr std::size_t subscribed_uris_per_server_max = 8'192;
 
 // ---- Times -----------------------------------------------------------------------------------
 /// From the first byte of a request to the end of its header block.
@@ -100,6 +127,9 @@ inline constexpr seconds http_body_timeout{30};
 inline constexpr seconds http_idle_timeout{75};
 /// A peer that takes no byte of what is queued for it.
 inline constexpr seconds write_stall_timeout{30};
+/// How long a worker in a conversation with one peer looks for the next message before it sleeps:
+/// about what falling asleep and being woken takes.
+inline constexpr std::chrono::microseconds spin_max{100};
 /// How long close_after_flush() discards what the peer still sends, lest a reset eat the answer.
 inline constexpr seconds linger_timeout{2};
 /// How long a listener waits for descriptors to come free before it accepts again.
@@ -119,8 +149,14 @@ inline constexpr seconds session_idle_timeout{3600};
 inline constexpr seconds drain_timeout{10};
 /// A child gets this long after its stdin closes, and again after SIGTERM.
 inline constexpr milliseconds child_stop_grace{2000};
-/// Bursts of list changes are told once.
+/// Bursts of list changes are told once, and so are bursts of updates of one resource.
 inline constexpr milliseconds list_changed_coalesce{50};
+/// Tools are shown without the server's other lists when these take longer than that.
+inline constexpr seconds other_lists_wait{2};
+/// How long clients may keep the lists of a server that does not say.
+inline constexpr milliseconds list_ttl_default{5'000};
+/// The longest that a client is told to keep a list, whatever its server says.
+inline constexpr milliseconds list_ttl_max{24 * 3'600'000};
 
 // ---- Restart of servers ----------------------------------------------------------------------
 inline constexpr milliseconds restart_delay_min{200};

@@ -1,146 +1,223 @@
 #include "catalog/snapshot.hpp"
 
-#include <functional>
+#include <algorithm>
 #include <unordered_set>
 
-#include "base/text.hpp"
+#include <fmt/format.h>
+
 #include "catalog/names.hpp"
 #include "json/write.hpp"
 
 namespace nexus::catalog {
 namespace {
 
-/// Tells clients that a listed tool belongs to a server that does not answer.
-constexpr std::string_view unavailable_mark = R"("dev.nexus/unavailable":true)";
+constexpr cache_hints usual_hints{limits::list_ttl_default.count(), false};
 
-/// A range of a definition and what stands in its place.
-struct edit {
-  std::size_t offset, cut;
-  std::string text;
-};
-
-/// Puts the mark into "_meta", which is made where there is none and where it is no object.
-edit mark_unavailable(std::string_view definition, const tool& t) {
-  const std::string mark(unavailable_mark);
-  if (t.meta_bytes == 0)
-    return {1, 0, "\"_meta\":{" + mark + "},"};
-  const auto meta = definition.substr(t.meta_offset, t.meta_bytes);
-  if (meta.front() != '{')
-    return {t.meta_offset, t.meta_bytes, '{' + mark + '}'};
-  const bool empty = meta.find('"') == std::string_view::npos;
-  return {t.meta_offset + 1u, 0, mark + (empty ? "" : ",")};
+/// The first bytes of a UTF-8 text, without half a character at the end.
+std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max)
+    return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0) == 0x80)
+    --bytes_max;
+  return text.substr(0, bytes_max);
 }
 
-/// What follows the server's prefix of a name; the whole name when there is none.
-std::string_view without_prefix(std::string_view name) noexcept {
-  const auto cut = name.find("__");
-  return cut == std::string_view::npos ? name : name.substr(cut + 2);
+std::string capabilities_of(const offered& offers) {
+  std::string out;
+  json::object_writer members(out);
+  // The configuration may bring tools at any time.
+  members.raw("tools", R"({"listChanged":true})");
+  if (offers.prompts)
+    members.raw("prompts", R"({"listChanged":true})");
+  if (offers.resources)
+    members.raw("resources", offers.subscribe ? R"({"subscribe":true,"listChanged":true})"
+                                              : R"({"listChanged":true})");
+  if (offers.completions)
+    members.raw("completions", "{}");
+  if (offers.logging)
+    members.raw("logging", "{}");
+  members.end();
+  return out;
 }
 
-/// Appends the definition with its public name and, for a dead server, the mark.
-void append_definition(std::string& out, const server_part& part, const tool& t,
-                       std::string_view public_name) {
-  const std::string_view definition = part.catalogue->definition(t);
-  std::vector<edit> edits;
-  if (public_name != t.name) {
-    std::string quoted;
-    json::append_string(quoted, public_name);
-    edits.push_back({t.name_offset, t.name_bytes, std::move(quoted)});
-  }
-  if (!part.available)
-    edits.push_back(mark_unavailable(definition, t));
-  if (edits.size() == 2 && edits[1].offset < edits[0].offset)
-    std::swap(edits[0], edits[1]);
-  std::size_t at = 0;
-  for (const auto& e : edits) {
-    out += definition.substr(at, e.offset - at);
-    out += e.text;
-    at = e.offset + e.cut;
-  }
-  out += definition.substr(at);
+/// What is offered by a server, as far as it is known.
+offered offers_of(const server_part& part) {
+  if (part.catalogue)
+    return part.catalogue->offers;
+  return part.unusable ? offered{} : offered::everything();
 }
 
 } // namespace
 
-void tool_view::add(std::string public_name, const server_part& part, const tool& t) {
-  append_definition(text_, part, t, public_name);
-  text_ += ',';
-  ends_.push_back(text_.size());
-  names_.push_back(std::move(public_name));
-  routes_.push_back({part.slot, &t});
-}
-
-void tool_view::finish() {
-  for (std::uint32_t i = 0; i < names_.size(); ++i)
-    by_name_.emplace(names_[i], i);
-  fingerprint_ = std::hash<std::string_view>{}(text_);
-}
-
-std::string_view tool_view::page(std::size_t first, std::size_t last) const noexcept {
-  if (first >= last)
-    return {};
-  const std::size_t begin = first == 0 ? 0 : ends_[first - 1];
-  return std::string_view(text_).substr(begin, ends_[last - 1] - begin - 1);
-}
-
-const route* tool_view::find(std::string_view public_name) const noexcept {
-  const auto found = by_name_.find(public_name);
-  return found == by_name_.end() ? nullptr : &routes_[found->second];
-}
-
-std::vector<std::string_view> tool_view::nearest(std::string_view name, std::size_t count) const {
-  // A model often drops or invents the server's prefix: the same tool elsewhere is nearer than any
-  // spelling.
-  std::vector<std::string_view> near, others;
-  for (const std::string_view candidate : names_) {
-    if (near.size() < count && without_prefix(candidate) == without_prefix(name))
-      near.push_back(candidate);
-    else
-      others.push_back(candidate);
+/// Builds one merged list under the names that clients of all servers see.
+class view_builder {
+ public:
+  view_builder(list_kind kind, naming mode, const std::vector<server_part>& parts)
+      : kind_(kind), mode_(mode), parts_(parts), view_(std::make_shared<list_view>()) {
+    if (mode_ == naming::bare && !by_uri())
+      for (const auto& part : parts_)
+        if (part.catalogue)
+          for (const auto& entry : part.catalogue->list(kind_).items())
+            ++bare_uses_[bare_name(part.name, entry.name)];
   }
-  const auto spelled = nearest_names(name, others, count - near.size());
-  near.insert(near.end(), spelled.begin(), spelled.end());
-  return near;
-}
 
-snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts)
-    : generation_(generation), parts_(std::move(parts)) {
-  std::unordered_map<std::string, std::size_t> bare_uses;
-  if (mode == naming::bare)
-    for (const auto& part : parts_)
+  std::shared_ptr<const list_view> merged(std::vector<std::string>& problems) {
+    auto hints = usual_hints;
+    bool first = true;
+    for (const auto& part : parts_) {
+      // What is to come counts as usual.
+      const auto& own = part.catalogue ? part.catalogue->list(kind_).hints() : usual_hints;
+      if (first)
+        hints = own;
+      first = false;
+      hints.merge(own);
       if (part.catalogue)
-        for (const auto& t : part.catalogue->tools())
-          ++bare_uses[bare_name(part.name, t.name)];
-  std::unordered_set<std::string> taken;
-  for (std::uint32_t i = 0; i < parts_.size(); ++i) {
-    const auto& part = parts_[i];
-    part_by_name_.emplace(part.name, i);
-    auto& own = by_server_[part.slot];
-    if (!part.catalogue)
-      continue;
-    for (const auto& t : part.catalogue->tools()) {
-      own.add(t.name, part, t);
-      std::string name = prefixed_name(part.name, t.name);
-      if (mode == naming::bare) {
-        std::string bare = bare_name(part.name, t.name);
-        if (bare_uses[bare] == 1)
+        by_uri() ? add_by_uri(part, problems) : add_by_name(part);
+    }
+    view_->finish(hints);
+    return view_;
+  }
+
+  /// The list of one server alone.
+  static std::shared_ptr<const list_view> own(const server_part& part, list_kind kind) {
+    auto view = std::make_shared<list_view>();
+    if (!part.catalogue) {
+      view->finish(usual_hints);
+      return view;
+    }
+    for (const auto& entry : part.catalogue->list(kind).items())
+      view->add(entry.name, part, kind, entry);
+    view->finish(part.catalogue->list(kind).hints());
+    return view;
+  }
+
+ private:
+  [[nodiscard]] bool by_uri() const noexcept { return family_of(kind_) == family::resources; }
+
+  void add_by_name(const server_part& part) {
+    for (const auto& entry : part.catalogue->list(kind_).items()) {
+      std::string name = prefixed_name(part.name, entry.name);
+      if (mode_ == naming::bare) {
+        std::string bare = bare_name(part.name, entry.name);
+        if (bare_uses_[bare] == 1)
           name = std::move(bare);
       }
-      if (!taken.insert(name).second) {
-        name = aliased_name(part.name, t.name);
+      if (!taken_.insert(name).second) {
+        name = aliased_name(part.name, entry.name);
         // A server may list a tool that is called like another one's alias. Clients refuse whole
         // lists with a name twice, so the later tool is shown at its server's own address only.
-        if (!taken.insert(name).second)
+        if (!taken_.insert(name).second)
           continue;
       }
-      all_.add(std::move(name), part, t);
+      view_->add(std::move(name), part, kind_, entry);
     }
-    own.finish();
   }
-  all_.finish();
+
+  /// URIs stand in results too, where they cannot be rewritten safely, so they keep their form and
+  /// the first server in order has them.
+  void add_by_uri(const server_part& part, std::vector<std::string>& problems) {
+    std::size_t hidden = 0;
+    std::string_view example;
+    for (const auto& entry : part.catalogue->list(kind_).items()) {
+      if (taken_.insert(entry.name).second) {
+        view_->add(entry.name, part, kind_, entry);
+      } else if (++hidden == 1) {
+        example = entry.name;
+      }
+    }
+    if (hidden > 0)
+      problems.push_back(fmt::format("server '{}': {} {}(s) are listed by a server before it and "
+                                     "stand at its own address only, e.g. {}",
+                                     part.name, hidden, words_of(kind_).noun, example));
+  }
+
+  const list_kind kind_;
+  const naming mode_;
+  const std::vector<server_part>& parts_;
+  std::shared_ptr<list_view> view_;
+  std::unordered_map<std::string, std::size_t> bare_uses_;
+  std::unordered_set<std::string> taken_;
+};
+
+std::uint64_t exposure::fingerprint(family of) const noexcept {
+  if (of != family::resources)
+    return list(static_cast<list_kind>(of)).fingerprint();
+  const auto templates = list(list_kind::templates).fingerprint();
+  return list(list_kind::resources).fingerprint() ^ (templates << 1 | templates >> 63);
 }
 
-const tool_view* snapshot::of_server(std::uint32_t slot) const noexcept {
+snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts,
+                   const snapshot* before)
+    : generation_(generation), mode_(mode), parts_(std::move(parts)) {
+  for (std::uint32_t i = 0; i < parts_.size(); ++i) {
+    part_by_name_.emplace(parts_[i].name, i);
+    part_by_slot_.emplace(parts_[i].slot, i);
+    expose_one(parts_[i], before);
+    if (parts_[i].catalogue)
+      for (const auto& uri : parts_[i].catalogue->list(list_kind::tools).interface_uris())
+        interface_owners_.emplace(uri, parts_[i].slot);
+  }
+  for (const auto kind : list_kinds)
+    merge_list(kind, before);
+  expose_all();
+}
+
+bool snapshot::same_parts(list_kind kind, const snapshot& before) const noexcept {
+  const auto list_of = [&](const server_part& part) {
+    return part.catalogue ? part.catalogue->lists[index_of(kind)] : nullptr;
+  };
+  return mode_ == before.mode_ &&
+         std::equal(parts_.begin(), parts_.end(), before.parts_.begin(), before.parts_.end(),
+                    [&](const server_part& mine, const server_part& theirs) {
+                      return mine.slot == theirs.slot && mine.name == theirs.name &&
+                             mine.available == theirs.available && list_of(mine) == list_of(theirs);
+                    });
+}
+
+void snapshot::merge_list(list_kind kind, const snapshot* before) {
+  auto& merged = everything_.lists_[index_of(kind)];
+  if (before != nullptr && same_parts(kind, *before))
+    merged = before->everything_.lists_[index_of(kind)];
+  else
+    merged = view_builder(kind, mode_, parts_).merged(problems_);
+}
+
+void snapshot::expose_one(const server_part& part, const snapshot* before) {
+  auto& own = by_server_[part.slot];
+  const auto* const old = before == nullptr ? nullptr : before->part(part.slot);
+  for (const auto kind : list_kinds) {
+    const auto i = index_of(kind);
+    const bool same = old != nullptr && old->catalogue && part.catalogue &&
+                      old->catalogue->lists[i] == part.catalogue->lists[i] &&
+                      old->available == part.available;
+    own.lists_[i] = same ? before->of_server(part.slot)->lists_[i] : view_builder::own(part, kind);
+  }
+  own.offers_ = offers_of(part);
+  own.capabilities_ = capabilities_of(own.offers_);
+  own.hints_ = (part.catalogue ? part.catalogue->hints : usual_hints).text();
+  if (part.catalogue)
+    own.instructions_ =
+        cut_text(part.catalogue->instructions, limits::joined_instructions_bytes_max);
+}
+
+void snapshot::expose_all() {
+  auto hints = usual_hints;
+  auto& text = everything_.instructions_;
+  for (const auto& part : parts_) {
+    everything_.offers_.merge(offers_of(part));
+    if (!part.catalogue)
+      continue;
+    hints.merge(part.catalogue->hints);
+    const auto own = cut_text(part.catalogue->instructions, limits::server_instructions_bytes_max);
+    if (own.empty() || text.size() + own.size() > limits::joined_instructions_bytes_max)
+      continue;
+    text += fmt::format("{}# {}\n{}", text.empty() ? "" : "\n\n", part.name, own);
+  }
+  everything_.capabilities_ = capabilities_of(everything_.offers_);
+  everything_.hints_ = hints.text();
+}
+
+const exposure* snapshot::of_server(std::uint32_t slot) const noexcept {
   const auto found = by_server_.find(slot);
   return found == by_server_.end() ? nullptr : &found->second;
 }
@@ -148,6 +225,31 @@ const tool_view* snapshot::of_server(std::uint32_t slot) const noexcept {
 const server_part* snapshot::server(std::string_view name) const noexcept {
   const auto found = part_by_name_.find(name);
   return found == part_by_name_.end() ? nullptr : &parts_[found->second];
+}
+
+const server_part* snapshot::part(std::uint32_t slot) const noexcept {
+  const auto found = part_by_slot_.find(slot);
+  return found == part_by_slot_.end() ? nullptr : &parts_[found->second];
+}
+
+std::optional<std::uint32_t> snapshot::owner_of(std::string_view uri) const {
+  if (const auto* const listed = all(list_kind::resources).find(uri))
+    return listed->slot;
+  if (const auto found = interface_owners_.find(uri); found != interface_owners_.end())
+    return found->second;
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> snapshot::only_resource_server() const noexcept {
+  std::optional<std::uint32_t> only;
+  for (const auto& part : parts_) {
+    if (!offers_of(part).resources)
+      continue;
+    if (only || !part.catalogue)
+      return std::nullopt;
+    only = part.slot;
+  }
+  return only;
 }
 
 } // namespace nexus::catalog

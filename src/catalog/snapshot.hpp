@@ -1,12 +1,15 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "catalog/list_view.hpp"
 #include "catalog/server_catalogue.hpp"
 
 /// A generation of the merged catalogue: immutable, shared by all workers, replaced as a whole.
@@ -19,64 +22,82 @@ struct server_part {
   std::uint32_t slot = 0; ///< the server's place in every per-server table of the process
   std::string name;
   std::shared_ptr<const server_catalogue> catalogue; ///< null until it has been listed once
-  bool available = false; ///< false: the tools are those of the last listing, calls fail
+  bool available = false; ///< false: the lists are those of the last listing, calls fail
+  bool unusable = false;  ///< never listed, and never will be with this configuration
 };
 
-/// Where a tool name leads.
-struct route {
-  std::uint32_t slot = 0;
-  const tool* target = nullptr; ///< lives as long as the snapshot
-};
-
-/// A list ready to be sent: definitions with their public names, comma-separated.
-class tool_view {
+/// What one address shows: all servers, or one.
+class exposure {
  public:
-  [[nodiscard]] std::size_t size() const noexcept { return routes_.size(); }
-  /// The bytes of definitions first to last - 1.
-  [[nodiscard]] std::string_view page(std::size_t first, std::size_t last) const noexcept;
-  [[nodiscard]] const route* find(std::string_view public_name) const noexcept;
-  [[nodiscard]] std::string_view name(std::size_t index) const noexcept { return names_[index]; }
-  [[nodiscard]] const route& at(std::size_t index) const noexcept { return routes_[index]; }
-  /// The names nearest to one that does not exist.
-  [[nodiscard]] std::vector<std::string_view> nearest(std::string_view name,
-                                                      std::size_t count) const;
-  /// Changes when the visible list does.
-  [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+  [[nodiscard]] const list_view& list(list_kind kind) const noexcept {
+    return *lists_[index_of(kind)];
+  }
+  /// What works here. A server that is not known yet counts as offering everything: a client asks
+  /// once, before servers have started, and would never learn of what they bring.
+  [[nodiscard]] const offered& offers() const noexcept { return offers_; }
+  /// `offers` as the JSON object that clients get.
+  [[nodiscard]] const std::string& capabilities() const noexcept { return capabilities_; }
+  /// How to use the servers, for models: of one server as it wrote it, of all under their names.
+  [[nodiscard]] const std::string& instructions() const noexcept { return instructions_; }
+  /// As list_view::hints, for what is not a list.
+  [[nodiscard]] const std::string& hints() const noexcept { return hints_; }
+  /// Changes with any list of the family.
+  [[nodiscard]] std::uint64_t fingerprint(family of) const noexcept;
 
  private:
   friend class snapshot;
-  void add(std::string public_name, const server_part& part, const tool& t);
-  void finish();
-
-  std::string text_;
-  std::vector<std::size_t> ends_; ///< of each definition, after its comma
-  std::vector<std::string> names_;
-  std::vector<route> routes_;
-  std::unordered_map<std::string_view, std::uint32_t> by_name_;
-  std::uint64_t fingerprint_ = 0;
+  friend class view_builder;
+  std::array<std::shared_ptr<const list_view>, list_kinds.size()> lists_;
+  offered offers_;
+  std::string capabilities_, instructions_, hints_;
 };
 
 class snapshot {
  public:
-  /// Merges the parts in their order. @cost copies every definition once
-  snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts);
+  /// Merges the parts in their order. Lists whose parts are those of `before` are shared with it.
+  /// @cost copies every definition of a list that changed, twice
+  snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts,
+           const snapshot* before = nullptr);
   snapshot(const snapshot&) = delete; // views refer to what it owns
   snapshot& operator=(const snapshot&) = delete;
 
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
-  [[nodiscard]] const tool_view& all() const noexcept { return all_; }
-  /// The view of one server, names untouched; null when no such server is configured.
-  [[nodiscard]] const tool_view* of_server(std::uint32_t slot) const noexcept;
-  /// The slot of a configured server by name.
+  [[nodiscard]] const exposure& everything() const noexcept { return everything_; }
+  /// What the address of one server shows, names untouched; null when no such server is configured.
+  [[nodiscard]] const exposure* of_server(std::uint32_t slot) const noexcept;
+  [[nodiscard]] const list_view& all(list_kind kind = list_kind::tools) const noexcept {
+    return everything_.list(kind);
+  }
+
+  /// A configured server; null when there is none.
   [[nodiscard]] const server_part* server(std::string_view name) const noexcept;
+  [[nodiscard]] const server_part* part(std::uint32_t slot) const noexcept;
   [[nodiscard]] const std::vector<server_part>& servers() const noexcept { return parts_; }
 
+  /// The server that has a resource: whoever lists it, has a template for it, or has a tool that
+  /// names it as its interface; the first in order.
+  [[nodiscard]] std::optional<std::uint32_t> owner_of(std::string_view uri) const;
+  /// The only server that has resources at all, if there is just one and all are known.
+  [[nodiscard]] std::optional<std::uint32_t> only_resource_server() const noexcept;
+
+  /// What this generation hides and the one before did not, for the log.
+  [[nodiscard]] const std::vector<std::string>& problems() const noexcept { return problems_; }
+
  private:
+  void merge_list(list_kind kind, const snapshot* before);
+  void expose_one(const server_part& part, const snapshot* before);
+  void expose_all();
+  [[nodiscard]] bool same_parts(list_kind kind, const snapshot& before) const noexcept;
+
   std::uint64_t generation_;
+  naming mode_;
   std::vector<server_part> parts_;
-  tool_view all_;
-  std::unordered_map<std::uint32_t, tool_view> by_server_;
+  exposure everything_;
+  std::unordered_map<std::uint32_t, exposure> by_server_;
   std::unordered_map<std::string_view, std::uint32_t> part_by_name_;
+  std::unordered_map<std::uint32_t, std::uint32_t> part_by_slot_;
+  std::unordered_map<std::string_view, std::uint32_t> interface_owners_; ///< slots by URI
+  std::vector<std::string> problems_;
 };
 
 } // namespace nexus::catalog

@@ -38,8 +38,8 @@ struct server_endpoint {
   std::string session_id;     ///< legacy Streamable HTTP
   std::string server_info;    ///< JSON, as the server told it
   std::string capabilities;   ///< JSON
-  std::string instructions;   ///< text
   bool logging = false;       ///< advertises the logging capability
+  bool resources = false;     ///< advertises the resources capability
   int pid = 0;                ///< of a stdio child
   std::uint64_t restarts = 0; ///< times that it was connected again after a failure
 };

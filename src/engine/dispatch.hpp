@@ -12,7 +12,4 @@ class worker;
 /// initialize, x.caller are set
 void dispatch(worker& on, exchange& x);
 
-/// Whether a subscriptions/listen asks for changes of the list of tools.
-[[nodiscard]] bool wants_tool_changes(worker& on, const exchange& x);
-
 } // namespace nexus::engine

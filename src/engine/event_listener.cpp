@@ -24,7 +24,7 @@ event_listener::~event_listener() {
 void event_listener::open() {
   // What changed while nobody listened is found by listing again.
   if (opened_before_)
-    owner_.list_tools();
+    owner_.list_everything();
   call_ = &pool_.start(request_, *this);
 }
 

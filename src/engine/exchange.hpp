@@ -53,7 +53,9 @@ class exchange final : public http_call_handler {
 
   // Where it goes
   std::uint32_t slot = 0;
-  std::string target_name;     ///< the tool's own name on its server
+  /// What the server calls it: the tool's or prompt's own name, or the resource's URI.
+  std::string target_name;
+  std::string target_ref;      ///< of a completion: params.ref with the server's own name, or empty
   bool safe_to_repeat = false; ///< the tool says that it is read-only or idempotent
 
   // On its way
@@ -70,6 +72,7 @@ class exchange final : public http_call_handler {
   http_call* call = nullptr; ///< the HTTP request that carries it
   bool has_permit = false;
   bool resent = false;         ///< sent again once already
+  bool asked_again = false;    ///< looked for its resource a second time
   bool resolve_later = false;  ///< waits for a server's catalogue, then is dispatched again
   bool opened_session = false; ///< `caller` was opened by this request
   time_point started{};

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/batch.hpp"
+#include "engine/change_watch.hpp"
 #include "engine/exchange.hpp"
 #include "engine/worker.hpp"
 #include "http/message.hpp"
@@ -88,9 +89,9 @@ class http_connection final : private net::stream_handler,
   void batch_done(batch& which, const std::string& answers) override;
 
   // listening_stream
-  [[nodiscard]] view_scope scope() const noexcept override { return stream_scope_; }
+  [[nodiscard]] view_scope scope() const noexcept override { return watch_->scope(); }
   [[nodiscard]] session* owner() const noexcept override { return stream_session_.get(); }
-  void tools_changed() override;
+  void lists_changed() override;
   void log_message(std::string_view notification) override;
   void finish() override;
 
@@ -110,11 +111,8 @@ class http_connection final : private net::stream_handler,
   bool stop_when_done_ = false;
 
   // The listening stream
-  view_scope stream_scope_;
-  session_ptr stream_session_;
-  std::string subscription_id_; ///< JSON, of a modern listen; empty for legacy streams
-  bool wants_tools_ = false;
-  std::uint64_t told_fingerprint_ = 0;
+  session_ptr stream_session_; ///< null for a modern listen
+  std::unique_ptr<change_watch> watch_;
 
   time_point since_; ///< when the current wait began
   time_point last_written_;

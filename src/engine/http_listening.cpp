@@ -1,12 +1,8 @@
 /// http_connection as a stream that a client listens to: GET of a legacy session, or the answer to
 /// subscriptions/listen.
 
-#include <fmt/format.h>
-
-#include "engine/dispatch.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/session.hpp"
-#include "gateway/render.hpp"
 #include "mcp/error_table.hpp"
 
 namespace nexus::engine {
@@ -67,30 +63,21 @@ void http_connection::open_listening(session_ptr owner) {
   }
   owner->touch(worker_.now());
   stream_session_ = std::move(owner);
-  stream_scope_ = stream_session_->scope;
-  told_fingerprint_ = stream_session_->seen_fingerprint.load(std::memory_order_relaxed);
-  wants_tools_ = true;
+  watch_ = std::make_unique<change_watch>(worker_, stream_session_);
   begin_events();
   stream_->flush();
   state_ = state::listening;
   worker_.add_stream(*this);
-  tools_changed(); // what changed since the client listed
+  lists_changed(); // what changed since the client listed
 }
 
 void http_connection::listen(exchange& x) {
   if (!accepts_events_)
     return refuse_message(x, mcp::errc::invalid_request, 406,
                           "subscriptions/listen needs Accept: text/event-stream", {});
-  subscription_id_ = x.id();
-  stream_scope_ = x.scope;
-  wants_tools_ = wants_tool_changes(worker_, x);
-  if (const auto* const view = worker_.view(x.scope))
-    told_fingerprint_ = view->fingerprint();
+  watch_ = std::make_unique<change_watch>(worker_, x);
   begin_events();
-  append_event(fmt::format(
-      R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{)"
-      R"("notifications":{},"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}}})",
-      wants_tools_ ? R"({"toolsListChanged":true})" : "{}", subscription_id_));
+  append_event(watch_->acknowledgement());
   stream_->flush();
   active_ = nullptr;
   worker_.release(x);
@@ -98,19 +85,11 @@ void http_connection::listen(exchange& x) {
   worker_.add_stream(*this);
 }
 
-void http_connection::tools_changed() {
-  const auto* const view = worker_.view(stream_scope_);
-  if (view == nullptr || !wants_tools_ || view->fingerprint() == told_fingerprint_)
-    return;
+void http_connection::lists_changed() {
   if (stream_->queued_bytes() > limits::write_queue_high_bytes)
     return; // told with the next change
-  told_fingerprint_ = view->fingerprint();
-  append_event(subscription_id_.empty()
-                   ? std::string(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})")
-                   : fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/tools/list_changed",)"
-                                 R"("params":{{"_meta":{{"io.modelcontextprotocol/)"
-                                 R"(subscriptionId":{}}}}}}})",
-                                 subscription_id_));
+  for (const auto& text : watch_->list_changes())
+    append_event(text);
   stream_->flush();
 }
 
@@ -125,12 +104,8 @@ void http_connection::finish() {
   if (state_ != state::listening)
     return;
   leave_streams();
-  if (!subscription_id_.empty())
-    append_event(gateway::result_response(
-        subscription_id_,
-        fmt::format(R"({{"resultType":"complete","_meta":{{"io.modelcontextprotocol/)"
-                    R"(subscriptionId":{}}}}})",
-                    subscription_id_)));
+  if (!watch_->subscription_id().empty())
+    append_event(watch_->farewell());
   http::append_last_chunk(stream_->out());
   keep_alive_ = false;
   state_ = state::answering;

@@ -22,44 +22,6 @@ using mcp::result_key;
 /// A legacy server may ignore what it does not know; a modern one answers once it has started.
 constexpr seconds probe_timeout{3};
 
-/// The members of a server's answer that the gateway keeps.
-class capability_visitor final : public json::visitor {
- public:
-  bool tools = false, tools_changed = false, logging = false;
-  step on_key(unsigned depth, std::string_view key, json::kind) override {
-    if (depth != 0)
-      return step::take;
-    in_tools_ = key == "tools";
-    tools = tools || in_tools_;
-    logging = logging || key == "logging";
-    return in_tools_ ? step::enter : step::take;
-  }
-  void on_member(unsigned depth, const json::member& found) override {
-    if (depth == 1 && in_tools_ && found.key == "listChanged")
-      tools_changed = found.value.raw == "true";
-  }
-
- private:
-  bool in_tools_ = false;
-};
-
-class tools_member final : public json::visitor {
- public:
-  json::slice tools;
-  step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
-  void on_member(unsigned, const json::member& found) override {
-    if (found.key == "tools")
-      tools = found.value;
-  }
-};
-
-std::string error_text(const mcp::message& answer) {
-  const auto text = answer.error[mcp::error_key::message];
-  return fmt::format("{} ({})",
-                     text.is(json::kind::string) ? json::unquote(text) : std::string("no message"),
-                     answer.error[mcp::error_key::code].raw);
-}
-
 } // namespace
 
 server_link::server_link(worker& home, link_start start)
@@ -70,7 +32,9 @@ server_link::server_link(worker& home, link_start start)
   endpoint_->state = server_state::ready;
   endpoint_->settings = start_.settings;
   endpoint_->home = home.id();
-  relist_.set_action([this] { list_tools(); });
+  for (const auto kind : catalog::list_kinds)
+    listings_[index_of(kind)].later.set_action([this, kind] { list(kind); });
+  enough_waited_.set_action([this] { come_up(); });
   // A server that is slow to start may be modern all the same: the probe's answer still counts.
   fall_back_.set_action([this] { initialize(); });
   handshake_deadline_.set_action([this] {
@@ -168,7 +132,7 @@ void server_link::on_probe(const outcome& answer, bool retried) {
   switch (found) {
   case gateway::verdict::modern:
     learn(*answer.message);
-    return list_tools();
+    return begin_listing();
   case gateway::verdict::retry_modern:
     return probe(true);
   case gateway::verdict::unusable:
@@ -205,7 +169,7 @@ void server_link::on_initialize(const outcome& answer) {
     if (!channel_ && answer.http_status >= 400 && answer.http_status < 500)
       return open_sse();
     return down(answer.message == nullptr ? answer.failure
-                                          : "initialize failed: " + error_text(*answer.message));
+                                          : "initialize failed: " + outcome_text(answer));
   }
   const auto version = answer.message->result[result_key::protocol_version];
   const auto known =
@@ -219,121 +183,7 @@ void server_link::on_initialize(const outcome& answer) {
     if (const auto id = answer.head->headers.find("mcp-session-id"))
       endpoint_->session_id = *id;
   notify("notifications/initialized");
-  list_tools();
-}
-
-void server_link::learn(const mcp::message& answer) {
-  const auto& result = answer.result;
-  const auto keep = [&](result_key key) {
-    return result[key].is(json::kind::object) ? std::string(result[key].raw) : std::string();
-  };
-  endpoint_->capabilities = keep(result_key::capabilities);
-  endpoint_->server_info = keep(result_key::server_info);
-  if (result[result_key::instructions].is(json::kind::string))
-    endpoint_->instructions = json::unquote(result[result_key::instructions]);
-  if (endpoint_->server_info.empty() && result[result_key::meta].is(json::kind::object)) {
-    named_member info("io.modelcontextprotocol/serverInfo");
-    if (home_.scanner().scan_object(result[result_key::meta].raw, info))
-      endpoint_->server_info = info.found.raw;
-  }
-  capability_visitor capabilities;
-  if (!endpoint_->capabilities.empty() &&
-      home_.scanner().scan_object(result[result_key::capabilities].raw, capabilities)) {
-    lists_tools_ = capabilities.tools;
-    tells_changes_ = capabilities.tools_changed;
-    endpoint_->logging = capabilities.logging && endpoint_->era == mcp::era::legacy;
-  }
-}
-
-void server_link::list_tools() {
-  if (listing_) {
-    relist_again_ = true;
-    return;
-  }
-  listing_ = std::make_unique<catalog::catalogue_builder>(start_.settings->include_tools,
-                                                          start_.settings->exclude_tools);
-  pages_ = 0;
-  if (!lists_tools_)
-    return finish_list();
-  request_page({});
-}
-
-void server_link::request_page(std::string_view cursor) {
-  request("tools/list", cursor.empty() ? "{}" : fmt::format(R"({{"cursor":{}}})", cursor),
-          start_.settings->handshake_timeout, [this](const outcome& answer) { on_page(answer); });
-}
-
-void server_link::on_page(const outcome& answer) {
-  const bool good =
-      answer.message != nullptr && answer.message->kind == mcp::message_kind::response;
-  tools_member members;
-  if (good && answer.message->result.whole.is(json::kind::object))
-    static_cast<void>(home_.scanner().scan_object(answer.message->result.whole.raw, members));
-  if (!members.tools.is(json::kind::array)) {
-    const std::string reason = answer.message == nullptr ? answer.failure
-                               : good                    ? "the answer has no array of tools"
-                                                         : error_text(*answer.message);
-    listing_.reset();
-    if (!up_)
-      return down("tools/list failed: " + reason);
-    log::warn("server", "relist_failed", {{"server", start_.settings->name}, {"reason", reason}});
-    return;
-  }
-  static_cast<void>(listing_->add_page(members.tools, home_.scanner()));
-  const auto next = answer.message->result[result_key::next_cursor];
-  if (next.is(json::kind::string) && ++pages_ < limits::list_pages_max && !listing_->full())
-    return request_page(std::string(next.raw));
-  finish_list();
-}
-
-void server_link::finish_list() {
-  auto catalogue = listing_->finish();
-  listing_.reset();
-  for (const auto& problem : catalogue->problems())
-    log::warn("server", "tool_problem", {{"server", start_.settings->name}, {"problem", problem}});
-  auto* const plane = home_.shared().plane;
-  if (up_) {
-    plane->link_relisted(start_.slot, start_.link, std::move(catalogue));
-  } else {
-    up_ = true;
-    handshake_deadline_.cancel();
-    log::info(
-        "server", "connected",
-        {{"server", start_.settings->name},
-         {"era", mcp::to_string(endpoint_->era)},
-         {"revision", mcp::to_string(endpoint_->revision)},
-         {"tools", catalogue->tools().size()},
-         {"elapsed_ms", std::chrono::duration_cast<milliseconds>(home_.now() - started_).count()}});
-    plane->link_up(std::make_shared<const server_endpoint>(*endpoint_), std::move(catalogue));
-    listen_for_changes();
-  }
-  if (relist_again_) {
-    relist_again_ = false;
-    home_.reactor().arm(relist_, limits::list_changed_coalesce);
-  }
-}
-
-void server_link::listen_for_changes() {
-  if (endpoint_->era == mcp::era::modern) {
-    if (!tells_changes_)
-      return;
-    std::string message;
-    gateway::append_own_request(message, "subscriptions/listen", home_.next_downstream_id(),
-                                R"({"notifications":{"toolsListChanged":true}})", mcp::era::modern);
-    if (endpoint_->channel)
-      return channel_->send(message);
-    std::string head = post_prefix(*target_, *endpoint_) + std::to_string(message.size()) +
-                       "\r\nMcp-Method: subscriptions/listen\r\n\r\n" + message;
-    listener_ = std::make_unique<event_listener>(*this, home_, *pool_, std::move(head));
-  } else if (!endpoint_->channel) {
-    std::string head =
-        fmt::format("GET {} HTTP/1.1\r\nAccept: text/event-stream\r\n{}"
-                    "MCP-Protocol-Version: {}\r\n",
-                    target_->path, target_->head_fields, mcp::to_string(endpoint_->revision));
-    if (!endpoint_->session_id.empty())
-      http::append_field(head, "Mcp-Session-Id", endpoint_->session_id);
-    listener_ = std::make_unique<event_listener>(*this, home_, *pool_, head + "\r\n");
-  }
+  begin_listing();
 }
 
 void server_link::down(std::string reason) {
@@ -342,7 +192,9 @@ void server_link::down(std::string reason) {
   ended_ = true;
   handshake_deadline_.cancel();
   fall_back_.cancel();
-  relist_.cancel();
+  enough_waited_.cancel();
+  for (auto& listing : listings_)
+    listing.later.cancel();
   for (auto& [id, state] : requests_)
     state->cancel();
   link_failure failure{std::move(reason), false, false};

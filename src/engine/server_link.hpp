@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -61,13 +62,26 @@ class server_link final : private channel_handler, private http_call_handler {
   void on_probe(const outcome& answer, bool retried);
   void initialize();
   void on_initialize(const outcome& answer);
-  void learn(const mcp::message& answer);
-  void list_tools();
-  void request_page(std::string_view cursor);
-  void on_page(const outcome& answer);
-  void finish_list();
-  void listen_for_changes();
   void down(std::string reason);
+
+  // What it lists, in server_link_listing.cpp
+  void learn(const mcp::message& answer);
+  void begin_listing();
+  void list(catalog::list_kind kind);
+  void list_everything();
+  void request_page(catalog::list_kind kind, std::string_view cursor);
+  void on_page(catalog::list_kind kind, const outcome& answer);
+  void list_failed(catalog::list_kind kind, const outcome& answer);
+  void finish_list(catalog::list_kind kind);
+  void list_settled(catalog::list_kind kind, bool changed);
+  void come_up_when_listed();
+  void come_up();
+  /// @returns false when the notification is another
+  bool on_list_changed(std::string_view method);
+  void listen_for_changes();
+  [[nodiscard]] std::string listen_request(std::string_view filter) const;
+  /// Why an outcome is of no use.
+  [[nodiscard]] static std::string outcome_text(const outcome& answer);
   /// Whether a stdio child that says nothing may have been thrown off by the probe.
   [[nodiscard]] bool may_blame_probe() const;
 
@@ -98,16 +112,20 @@ class server_link final : private channel_handler, private http_call_handler {
   std::unique_ptr<http_pool> pool_;
   std::unordered_map<std::int64_t, std::unique_ptr<request_state>> requests_;
   std::vector<http_call*> acknowledgements_;
-  std::unique_ptr<catalog::catalogue_builder> listing_;
-  std::size_t pages_ = 0;
+  struct list_run {
+    std::unique_ptr<catalog::list_builder> builder; ///< while it runs
+    std::size_t pages = 0;
+    bool again = false; ///< the list changed meanwhile
+    net::timer later;
+  };
+  std::array<list_run, catalog::list_kinds.size()> listings_; ///< by list_kind
+  catalog::server_catalogue known_;
+  std::array<bool, catalog::families.size()> tells_changes_{}; ///< by family
   std::unique_ptr<event_listener> listener_;
-  net::timer handshake_deadline_, fall_back_, relist_;
+  net::timer handshake_deadline_, fall_back_, enough_waited_;
   std::int64_t probe_ = 0, initialize_ = 0; ///< their requests
-  bool lists_tools_ = false;
-  bool tells_changes_ = false;
   bool up_ = false;
   bool ended_ = false;
-  bool relist_again_ = false;
   bool heard_ = false; ///< something came over the channel
   bool probe_harmed_child_ = false;
   time_point started_;

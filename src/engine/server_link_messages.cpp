@@ -207,10 +207,9 @@ void server_link::on_foreign_message(const mcp::message& message) {
     return reply(message);
   if (message.kind != message_kind::notification)
     return;
-  if (message.method == "notifications/tools/list_changed") {
-    if (up_ && !relist_.armed())
-      home_.reactor().arm(relist_, limits::list_changed_coalesce);
-  } else if (message.method == "notifications/message") {
+  if (on_list_changed(message.method))
+    return;
+  if (message.method == "notifications/message") {
     const auto level = message.params[param_key::level];
     const auto known =
         level.is(json::kind::string) ? mcp::parse_log_level(json::unquote(level)) : std::nullopt;

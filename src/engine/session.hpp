@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -7,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/ids.hpp"
+#include "catalog/item_list.hpp"
 #include "mcp/revision.hpp"
 
 namespace nexus::engine {
@@ -34,8 +36,8 @@ struct session {
   std::atomic<bool> closed{false};
   /// The worker that holds the session's listening stream, or -1.
   std::atomic<std::int32_t> stream_worker{-1};
-  /// The fingerprint of the list that this client was told about last.
-  std::atomic<std::uint64_t> seen_fingerprint{0};
+  /// The fingerprints of the lists that this client was told about last, by list_kind.
+  std::array<std::atomic<std::uint64_t>, catalog::list_kinds.size()> seen{};
 
   /// Least severity that belongs to the answers of this client. Without logging/setLevel the server
   /// decides that.

@@ -96,7 +96,8 @@ void stdio_client::serve_message(exchange& x) {
   if (is_request)
     return dispatch(worker_, x);
   if (x.request.method == "notifications/cancelled")
-    std::erase(subscriptions_, x.request.params[mcp::param_key::request_id].raw);
+    std::erase_if(listens_, [id = x.request.params[mcp::param_key::request_id].raw](
+                                const auto& open) { return open->subscription_id() == id; });
   if (x.request.kind == mcp::message_kind::notification)
     dispatch(worker_, x);
   else
@@ -166,10 +167,12 @@ void stdio_client::send_answer(exchange& x, const gateway::pieces& message, unsi
     session_ = x.caller;
     // Its life is this process's: it never idles out.
     session_->stream_worker.store(static_cast<std::int32_t>(worker_.id().value));
-    told_fingerprint_ = session_->seen_fingerprint.load(std::memory_order_relaxed);
+    session_watch_ = std::make_unique<change_watch>(worker_, session_);
   }
-  if (x.request.method == "tools/list")
-    told_fingerprint_ = worker_.snapshot().all().fingerprint();
+  if (session_watch_)
+    for (const auto kind : catalog::list_kinds)
+      if (words_of(kind).method == x.request.method)
+        session_watch_->saw(kind);
   write_line(message.to_string());
   one_less();
 }
@@ -185,31 +188,21 @@ void stdio_client::send_cancelled(exchange&) {
 }
 
 void stdio_client::listen(exchange& x) {
-  const std::string id(x.id());
-  const bool tools = wants_tool_changes(worker_, x);
-  write_line(fmt::format(
-      R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{)"
-      R"("notifications":{},"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}}})",
-      tools ? R"({"toolsListChanged":true})" : "{}", id));
-  if (tools)
-    subscriptions_.push_back(id);
-  told_fingerprint_ = worker_.snapshot().all().fingerprint();
+  if (listens_.size() >= limits::calls_per_connection_max)
+    return refuse(x, mcp::errc::internal_error, "too many listens are open; cancel some");
+  listens_.push_back(std::make_unique<change_watch>(worker_, x));
+  write_line(listens_.back()->acknowledgement());
   worker_.release(x);
   one_less();
 }
 
-void stdio_client::tools_changed() {
-  const auto fingerprint = worker_.snapshot().all().fingerprint();
-  if (fingerprint == told_fingerprint_)
-    return;
-  told_fingerprint_ = fingerprint;
-  if (session_)
-    write_line(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})");
-  for (const auto& id : subscriptions_)
-    write_line(fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/tools/list_changed",)"
-                           R"("params":{{"_meta":{{"io.modelcontextprotocol/)"
-                           R"(subscriptionId":{}}}}}}})",
-                           id));
+void stdio_client::lists_changed() {
+  if (session_watch_)
+    for (const auto& text : session_watch_->list_changes())
+      write_line(text);
+  for (const auto& open : listens_)
+    for (const auto& text : open->list_changes())
+      write_line(text);
 }
 
 void stdio_client::log_message(std::string_view notification) {

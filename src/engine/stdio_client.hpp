@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/batch.hpp"
+#include "engine/change_watch.hpp"
 #include "engine/exchange.hpp"
 #include "engine/stdio_channel.hpp"
 #include "engine/worker.hpp"
@@ -46,7 +47,7 @@ class stdio_client final : private net::stream_handler,
 
   [[nodiscard]] view_scope scope() const noexcept override { return {}; }
   [[nodiscard]] session* owner() const noexcept override { return session_.get(); }
-  void tools_changed() override;
+  void lists_changed() override;
   void log_message(std::string_view notification) override;
   void finish() override;
 
@@ -55,9 +56,9 @@ class stdio_client final : private net::stream_handler,
   line_splitter lines_;
   std::function<void()> on_finished_;
   session_ptr session_;
-  std::vector<std::string> subscriptions_; ///< ids of modern listens that want tool changes, JSON
-  std::vector<std::unique_ptr<batch>> batches_; ///< under way
-  std::uint64_t told_fingerprint_ = 0;
+  std::unique_ptr<change_watch> session_watch_;
+  std::vector<std::unique_ptr<change_watch>> listens_; ///< modern ones
+  std::vector<std::unique_ptr<batch>> batches_;        ///< under way
   std::size_t under_way_ = 0;
   bool ended_ = false;
 };

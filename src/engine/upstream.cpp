@@ -140,7 +140,8 @@ void upstream::send(exchange& x) {
   const auto level =
       x.caller ? x.caller->log_level.load(std::memory_order_relaxed) : mcp::log_level::off;
   gateway::append_request(
-      text, x.request, {x.request.method, x.target_name, x.downstream_id, endpoint_->era, level});
+      text, x.request,
+      {x.request.method, x.target_name, x.downstream_id, endpoint_->era, level, x.target_ref});
   if (endpoint_->channel)
     send_channel(x);
   else
@@ -270,8 +271,10 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
                             fmt::format("its result is of type {}", type.raw.substr(0, 64)));
     if (response.result[result_key::is_error].raw == "true")
       how = call_result::tool_error;
-    gateway::render_result(answer, owner_.rebuilt_result, x.id(), response, x.era,
-                           owner_.scanner());
+    gateway::render_result(answer, owner_.rebuilt_result, x.id(), response, x.era, owner_.scanner(),
+                           gateway::caching_of(x.request.method));
+    if (endpoint_->resources)
+      owner_.learn_resources(slot_, response.result.whole.raw);
     owner_.metrics().requests.add(metrics::request_result::ok);
   } else {
     how = call_result::protocol_error;
@@ -280,7 +283,8 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
     if (!code || (*code <= -32020 && *code >= -32099))
       return answer_failure(x, how, "refused the gateway's request",
                             response.error.whole.raw.substr(0, 500));
-    gateway::render_error(answer, x.id(), response);
+    gateway::render_error(answer, owner_.rebuilt_result, x.id(), response,
+                          {x.era, endpoint_->era, x.request.params[mcp::param_key::uri].raw});
     owner_.metrics().requests.add(metrics::request_result::failed);
   }
   if (x.client != nullptr)

@@ -77,7 +77,7 @@ worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reac
   open_links_.set_action([this] { open_next_link(); });
   burial_.set_action([this] { bury_now(); });
   sweep_.set_action([this] { sweep_sessions(); });
-  tell_.set_action([this] { tell_tools_changed(); });
+  tell_.set_action([this] { tell_lists_changed(); });
   reactor_->arm(sweep_, session_sweep_interval);
 }
 
@@ -125,7 +125,9 @@ void worker::release(exchange& x) {
   x.scope = {};
   x.log_level = mcp::log_level::off;
   x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
+  x.asked_again = false;
   x.target_name.clear();
+  x.target_ref.clear();
   if (x.text.capacity() > pooled_text_bytes_max)
     std::string().swap(x.text); // assigning an empty one would keep the memory
   x.at = exchange::stage::idle;
@@ -171,6 +173,7 @@ void worker::remove_server(std::uint32_t slot) {
   if (up == nullptr)
     return;
   up->fail_all("the server was removed from the configuration");
+  learned_.forget(slot);
   bury(std::move(upstreams_[slot]));
 }
 
@@ -209,8 +212,35 @@ void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {
     reactor_->arm(tell_, limits::list_changed_coalesce);
 }
 
-const catalog::tool_view* worker::view(view_scope scope) const noexcept {
-  return scope.one_server ? snapshot_->of_server(scope.slot) : &snapshot_->all();
+const catalog::exposure* worker::view(view_scope scope) const noexcept {
+  return scope.one_server ? snapshot_->of_server(scope.slot) : &snapshot_->everything();
+}
+
+std::optional<std::uint32_t> worker::owner_of_resource(view_scope scope,
+                                                       std::string_view uri) const {
+  if (scope.one_server) {
+    // A server may read more than it lists.
+    const auto* const part = snapshot_->part(scope.slot);
+    const bool listed = part != nullptr && part->catalogue != nullptr;
+    return listed && part->catalogue->offers.resources ? std::optional(scope.slot) : std::nullopt;
+  }
+  if (const auto owner = snapshot_->owner_of(uri))
+    return owner;
+  if (const auto owner = learned_.find(uri))
+    return owner;
+  return snapshot_->only_resource_server();
+}
+
+void worker::learn_resources(std::uint32_t slot, std::string_view result) {
+  auto uris = mentioned_uris(result);
+  std::erase_if(uris, [&](const std::string& uri) { return !learned_.add(uri, slot); });
+  if (uris.empty() || shared_.worker_count() == 1)
+    return;
+  const auto fresh = std::make_shared<const std::vector<std::string>>(std::move(uris));
+  shared_.post_to_all([slot, fresh](worker& w) {
+    for (const auto& uri : *fresh)
+      w.learned_.add(uri, slot);
+  });
 }
 
 void worker::add_session(session_ptr opened) {
@@ -263,11 +293,11 @@ void worker::end_stream(const session& of) {
     (*found)->finish();
 }
 
-void worker::tell_tools_changed() {
+void worker::tell_lists_changed() {
   const auto streams = streams_; // a stream may end while it is told
   for (auto* const stream : streams)
     if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end())
-      stream->tools_changed();
+      stream->lists_changed();
 }
 
 void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification) {

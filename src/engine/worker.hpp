@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 #include "catalog/snapshot.hpp"
 #include "engine/control.hpp"
 #include "engine/exchange.hpp"
+#include "engine/learned_uris.hpp"
 #include "engine/process.hpp"
 #include "engine/session.hpp"
 #include "metrics/metrics.hpp"
@@ -31,8 +33,8 @@ class listening_stream {
   virtual ~listening_stream() = default;
   [[nodiscard]] virtual view_scope scope() const noexcept = 0;
   [[nodiscard]] virtual session* owner() const noexcept = 0;
-  /// The list of tools that this client sees has changed.
-  virtual void tools_changed() = 0;
+  /// Some list that this client sees may have changed.
+  virtual void lists_changed() = 0;
   /// A log message of a server, as a JSON-RPC notification.
   virtual void log_message(std::string_view notification) = 0;
   /// The process stops: end the stream the way its protocol wants.
@@ -86,7 +88,13 @@ class worker {
   void set_log_level(mcp::log_level least);
   void install(std::shared_ptr<const catalog::snapshot> snapshot);
   /// What an address shows; null when its server is not configured any more.
-  [[nodiscard]] const catalog::tool_view* view(view_scope scope) const noexcept;
+  [[nodiscard]] const catalog::exposure* view(view_scope scope) const noexcept;
+  /// The server that has a resource, as an address sees it: as snapshot::owner_of, or because a
+  /// result mentioned it, or because nothing else can be meant.
+  [[nodiscard]] std::optional<std::uint32_t> owner_of_resource(view_scope scope,
+                                                               std::string_view uri) const;
+  /// Remembers the resources that a server's result mentions, here and on the other workers.
+  void learn_resources(std::uint32_t slot, std::string_view result);
 
   // ---- Sessions
   void add_session(session_ptr opened);
@@ -99,8 +107,8 @@ class worker {
   void remove_stream(listening_stream& stream);
   /// The session is closed: its listening stream, if it is here, ends.
   void end_stream(const session& of);
-  /// Tells streams whose visible list differs from what they were told. Coalesced.
-  void tell_tools_changed();
+  /// Tells streams whose visible lists differ from what they were told. Coalesced.
+  void tell_lists_changed();
   /// A log message of a server, not tied to a request: to legacy sessions that asked for logs.
   void tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification);
 
@@ -150,6 +158,7 @@ class worker {
   metrics::worker_block& metrics_;
   json::scanner scanner_;
   std::shared_ptr<const catalog::snapshot> snapshot_;
+  learned_uris learned_;
   std::int64_t id_sequence_ = 0;
 
   exchange* used_ = nullptr; // doubly linked

@@ -1,11 +1,13 @@
 #include "gateway/render.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "mcp/error_table.hpp"
 #include "json/write.hpp"
 
 #ifndef NEXUS_VERSION
@@ -119,16 +121,22 @@ void strip_for_legacy(std::string& out, const mcp::message& response, json::scan
   }
 }
 
-/// The result as a modern client wants it: a resultType, and our serverInfo in _meta. Only a _meta
-/// that is there already is written anew.
+/// The result as a modern client wants it: a resultType, hints, and our serverInfo in _meta. Only a
+/// _meta that is there already is written anew.
 void add_for_modern(pieces& out, std::string& scratch, const mcp::message& response,
-                    json::scanner& scanner) {
+                    json::scanner& scanner, caching hints) {
   const auto& result = response.result;
   const std::string_view whole = result.whole.raw;
-  const bool typed = result.has(result_key::result_type);
   const auto meta = result[result_key::meta];
+  out.add("{");
+  if (!result.has(result_key::result_type))
+    out.add(R"("resultType":"complete",)");
+  if (hints == caching::required && !result.has(result_key::ttl_ms))
+    out.add(R"("ttlMs":0,)");
+  if (hints == caching::required && !result.has(result_key::cache_scope))
+    out.add(R"("cacheScope":"private",)");
   if (!meta) {
-    out.add(typed ? R"({"_meta":{)" : R"({"resultType":"complete","_meta":{)");
+    out.add(R"("_meta":{)");
     out.add(server_info_member());
     out.add(result.empty() ? "}" : "},");
     return out.add(whole.substr(1));
@@ -143,7 +151,6 @@ void add_for_modern(pieces& out, std::string& scratch, const mcp::message& respo
   append_members(scratch, kept.spans);
   scratch += '}';
   const auto at = offset_in(whole, meta.raw);
-  out.add(typed ? "{" : R"({"resultType":"complete",)");
   out.add(whole.substr(1, at - 1));
   out.add(scratch);
   out.add(whole.substr(at + meta.raw.size()));
@@ -161,7 +168,8 @@ std::string_view server_info_member() noexcept {
 }
 
 void render_result(pieces& out, std::string& scratch, std::string_view id,
-                   const mcp::message& response, mcp::era client, json::scanner& scanner) {
+                   const mcp::message& response, mcp::era client, json::scanner& scanner,
+                   caching hints) {
   const auto& result = response.result;
   const std::string_view whole = result.whole.raw;
   out.add(answer_head);
@@ -176,7 +184,7 @@ void render_result(pieces& out, std::string& scratch, std::string_view id,
   if (!result.whole.is(json::kind::object)) {
     out.add(whole);
   } else if (client == mcp::era::modern) {
-    add_for_modern(out, scratch, response, scanner);
+    add_for_modern(out, scratch, response, scanner, hints);
   } else if (modern_members || reserved_meta) {
     strip_for_legacy(scratch, response, scanner);
     out.add(scratch);
@@ -186,12 +194,48 @@ void render_result(pieces& out, std::string& scratch, std::string_view id,
   out.add("}");
 }
 
-void render_error(pieces& out, std::string_view id, const mcp::message& response) {
+void render_error(pieces& out, std::string& scratch, std::string_view id,
+                  const mcp::message& response, const error_context& context) {
+  using mcp::errc;
+  const auto& failure = response.error;
+  const auto code = failure[mcp::error_key::code];
+  const auto data = failure[mcp::error_key::data];
+  const auto is = [&](errc wanted) {
+    const auto number = json::to_int64(code);
+    return number && *number == mcp::json_rpc_code(wanted);
+  };
+  // A modern server's invalid_params may mean anything; naming the resource makes it this.
+  const bool names_resource =
+      data.is(json::kind::object) && data.raw.find("\"uri\"") != std::string_view::npos;
+  std::optional<errc> translated;
+  if (context.client == mcp::era::modern && is(errc::resource_not_found))
+    translated = errc::invalid_params;
+  if (context.client == mcp::era::legacy && context.server == mcp::era::modern &&
+      !context.uri.empty() && names_resource && is(errc::invalid_params))
+    translated = errc::resource_not_found;
   out.add(answer_head);
   out.add(id);
   out.add(R"(,"error":)");
-  out.add(response.error.whole.raw);
+  if (!translated) {
+    out.add(failure.whole.raw);
+  } else {
+    const auto text = failure[mcp::error_key::message];
+    scratch.clear();
+    json::object_writer members(scratch);
+    members.integer("code", mcp::json_rpc_code(*translated));
+    members.raw("message", text.is(json::kind::string) ? text.raw : R"("Resource not found")");
+    if (data)
+      members.raw("data", data.raw);
+    else if (!context.uri.empty())
+      members.raw("data", fmt::format(R"({{"uri":{}}})", context.uri));
+    members.end();
+    out.add(scratch);
+  }
   out.add("}");
+}
+
+caching caching_of(std::string_view method) noexcept {
+  return method == "resources/read" ? caching::required : caching::none;
 }
 
 std::string error_response(std::string_view id, int code, std::string_view message,
@@ -255,6 +299,11 @@ void append_request(std::string& out, const mcp::message& request, const downstr
     const auto key = static_cast<param_key>(i);
     if (key == param_key::name || key == param_key::meta)
       continue;
+    if (key == param_key::ref && !call.target_ref.empty()) {
+      member(R"("ref":)");
+      out += call.target_ref;
+      continue;
+    }
     if (const auto found = request.params.at(key))
       member(found.span);
   }

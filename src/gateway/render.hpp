@@ -19,14 +19,29 @@ namespace nexus::gateway {
 
 // ---- Answers to clients ----------------------------------------------------------------------
 
-/// A server's result as the answer to `id`, in the client's era. A modern client gets a resultType
-/// and the gateway's serverInfo; a legacy one gets neither, nor cache hints.
+/// Whether modern results of a method must say how long they may be kept.
+enum class caching : std::uint8_t { none, required };
+[[nodiscard]] caching caching_of(std::string_view method) noexcept;
+
+/// A server's result as the answer to `id`, in the client's era. A modern client gets a resultType,
+/// the gateway's serverInfo and, where required, cache hints that forbid keeping it when the server
+/// gave none; a legacy one gets none of these.
 /// `scratch` holds what had to be rebuilt and must outlive `out`.
 void render_result(pieces& out, std::string& scratch, std::string_view id,
-                   const mcp::message& response, mcp::era client, json::scanner& scanner);
+                   const mcp::message& response, mcp::era client, json::scanner& scanner,
+                   caching hints = caching::none);
 
-/// A server's JSON-RPC error, passed on as it is.
-void render_error(pieces& out, std::string_view id, const mcp::message& response);
+/// What a server's error answers.
+struct error_context {
+  mcp::era client = mcp::era::legacy, server = mcp::era::legacy;
+  /// params.uri of a resources/read, as it was written; empty for other methods.
+  std::string_view uri;
+};
+
+/// A server's JSON-RPC error, passed on as it is, but for a resource that is not found: each era
+/// has a code of its own for that. `scratch` as for render_result.
+void render_error(pieces& out, std::string& scratch, std::string_view id,
+                  const mcp::message& response, const error_context& context);
 
 /// `{"jsonrpc":"2.0","id":...,"error":{...}}`; an empty id is written as null, `data` is left out
 /// when empty.
@@ -50,6 +65,7 @@ struct downstream_call {
   mcp::era server = mcp::era::legacy;
   /// What a legacy session asked for with logging/setLevel; modern requests carry their own.
   mcp::log_level log_level = mcp::log_level::off;
+  std::string_view target_ref; ///< JSON, replaces params.ref unless it is empty
 };
 
 /// The client's request as `server` wants it: our id and progress token, the tool's own name, the

@@ -27,6 +27,8 @@ row row_of(errc code) noexcept {
     return {-32020, 400, "Header mismatch"};
   case errc::missing_capability:
     return {-32021, 400, "Missing required client capability"};
+  case errc::resource_not_found:
+    return {-32002, 404, "Resource not found"};
   case errc::unsupported_version:
     return {-32022, 400, "Unsupported protocol version"};
   }

@@ -13,6 +13,7 @@ enum class errc {
   internal_error,      ///< the gateway or a server behind it failed
   header_mismatch,     ///< an HTTP header is missing or contradicts the body
   missing_capability,  ///< needs a client capability that the request does not declare
+  resource_not_found,  ///< legacy revisions only; modern ones say invalid_params
   unsupported_version, ///< the protocol revision is not served
 };
 [[nodiscard]] std::error_code make_error_code(errc code) noexcept;

@@ -8,12 +8,15 @@ using namespace nexus::actors::test;
 namespace {
 
 std::shared_ptr<const catalog::server_catalogue> listing(const std::string& tool) {
-  catalog::catalogue_builder builder({}, {});
+  catalog::list_builder builder(catalog::list_kind::tools, {5000, false});
   json::scanner scanner;
   std::string text = R"([{"name":")" + tool + R"(","inputSchema":{"type":"object"}}])";
   json::ensure_padding(text);
   REQUIRE(builder.add_page({text, json::kind::array}, scanner).has_value());
-  return builder.finish();
+  auto told = std::make_shared<catalog::server_catalogue>();
+  told->lists[0] = builder.finish();
+  told->offers.tools = true;
+  return told;
 }
 
 struct fixture : fused_system {

@@ -10,7 +10,7 @@ import threading
 import urllib.parse
 import uuid
 
-from fixture_tools import LEGACY, META, MODERN
+from fixture_tools import LEGACY, META, MODERN, heard
 
 NAME_KEYS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
@@ -221,20 +221,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         tag = {META + "subscriptionId": message["id"]}
         stream = Stream()
 
-        def change():
-            method = "notifications/tools/list_changed"
-            stream.push({"jsonrpc": "2.0", "method": method, "params": {"_meta": tag}})
+        def change(method, uri):
+            if heard(wanted, method, uri):
+                params = {"_meta": tag} if uri is None else {"uri": uri, "_meta": tag}
+                stream.push({"jsonrpc": "2.0", "method": method, "params": params})
 
         self.start_events()
         method = "notifications/subscriptions/acknowledged"
         stream.push(
             {"jsonrpc": "2.0", "method": method, "params": {"notifications": wanted, "_meta": tag}}
         )
-        if wanted.get("toolsListChanged"):
-            self.core.listeners.append(change)
+        self.core.listeners.append(change)
         self.pump(stream)
-        if change in self.core.listeners:
-            self.core.listeners.remove(change)
+        self.core.listeners.remove(change)
+        self.core.record({"event": "listen ended", "filter": wanted})
 
     # ---- 2024-11-05 ------------------------------------------------------------------------
 
@@ -268,10 +268,15 @@ def serve(core):
     Handler.core = core
     Handler.sessions = {}
 
-    def changed():
+    def changed(method, uri):
+        message = {"jsonrpc": "2.0", "method": method}
+        if uri is not None:
+            message["params"] = {"uri": uri}
+        if uri is not None and uri not in core.offers.subscribed:
+            return
         for streams in list(Handler.sessions.values()):
             for stream in streams[:1]:
-                stream.push({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+                stream.push(message)
 
     core.listeners.append(changed)
     core.forget_sessions = Handler.sessions.clear

@@ -20,6 +20,10 @@ def parse_options():
     parser.add_argument("--page", type=int, default=0, help="tools on a page")
     parser.add_argument("--tools", type=int, default=0, help="this many tools t00000... more")
     parser.add_argument("--tools-file", help="a JSON array of tool definitions, added as they are")
+    parser.add_argument("--offers", default="", help="prompts,resources,subscribe,completions")
+    parser.add_argument("--broken", default="", help="list methods that are not served after all")
+    parser.add_argument("--prompts", type=int, default=0, help="this many prompts more")
+    parser.add_argument("--resources", type=int, default=0, help="this many resources more")
     parser.add_argument("--bare", action="store_true", help="without the built-in tools")
     parser.add_argument("--log", help="append every inbound message and event here, as JSON lines")
     parser.add_argument("--slow-start", type=float, default=0.0, help="seconds before initialize")
@@ -42,21 +46,24 @@ def serve_stdio(core):
             out.write(data + b"\n")
             out.flush()
 
-    def legacy_change():
-        send({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    def legacy_change(method, uri):
+        if uri is None:
+            send({"jsonrpc": "2.0", "method": method})
+        elif uri in core.offers.subscribed:
+            send({"jsonrpc": "2.0", "method": method, "params": {"uri": uri}})
 
     def listen(message):
         request_id = message["id"]
         wanted = message["params"].get("notifications", {})
         meta = {fixture_tools.META + "subscriptionId": request_id}
-        honoured = {k: v for k, v in wanted.items() if k == "toolsListChanged"}
         method = "notifications/subscriptions/acknowledged"
-        params = {"notifications": honoured, "_meta": meta}
+        params = {"notifications": wanted, "_meta": meta}
         send({"jsonrpc": "2.0", "method": method, "params": params})
 
-        def change():
-            method = "notifications/tools/list_changed"
-            send({"jsonrpc": "2.0", "method": method, "params": {"_meta": meta}})
+        def change(method, uri):
+            if fixture_tools.heard(wanted, method, uri):
+                params = {"_meta": meta} if uri is None else {"uri": uri, "_meta": meta}
+                send({"jsonrpc": "2.0", "method": method, "params": params})
 
         listens[request_id] = change
         core.listeners.append(change)

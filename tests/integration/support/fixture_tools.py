@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+import fixture_offers
+
 META = "io.modelcontextprotocol/"
 MODERN = "2026-07-28"
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
@@ -151,7 +153,19 @@ def tool_stderr(_, arguments):
     return text("written")
 
 
+def heard(wanted, method, uri):
+    """Whether a listen's filter names this notification."""
+    if uri is not None:
+        return uri in wanted.get("resourceSubscriptions", ())
+    return wanted.get(method.split("/")[1] + "ListChanged", False)
+
+
 TOOLS = {name[5:]: value for name, value in dict(globals()).items() if name.startswith("tool_")}
+OFFER_TOOLS = {
+    "link": fixture_offers.link,
+    "touch": fixture_offers.touch,
+    "relist": fixture_offers.relist,
+}
 SLOW = {"sleep", "progress", "log"}
 
 
@@ -180,6 +194,7 @@ class Core:
             {"name": f"t{i:05}", "description": f"Tool {i}.", "inputSchema": ANY_OBJECT}
             for i in range(options.tools)
         ]
+        self.offers = fixture_offers.Offers(options)
         self.listeners = []
         self.calls = {}
         self.lock = threading.Lock()
@@ -192,12 +207,17 @@ class Core:
             os.write(handle, line.encode())
             os.close(handle)
 
-    def list_changed(self):
+    def tell(self, method, uri=None):
         for listener in list(self.listeners):
-            listener()
+            listener(method, uri)
+
+    def list_changed(self):
+        self.tell("notifications/tools/list_changed")
 
     def tools(self):
         own = [] if self.options.bare else [definition(name) for name in TOOLS]
+        if self.offers.names:
+            own += [{"name": name, "inputSchema": ANY_OBJECT} for name in OFFER_TOOLS]
         return own + self.extra + self.changeable
 
     def dispatch(self, message, raw, send, peer_gone=None):
@@ -265,14 +285,44 @@ class Core:
             head = {"supportedVersions": [MODERN], "capabilities": self.capabilities()}
             return {**head, "instructions": f"I am {self.name}.", **self.hints(call)}
         if method == "tools/list":
-            return {**self.page(params), **self.hints(call)}
+            return {**self.page(params, "tools", self.tools()), **self.hints(call)}
+        listed = self.offers.listed(method)
+        if listed is not None:
+            return {**self.page(params, *listed), **self.hints(call)}
         if method == "tools/call":
             return self.run(call)
+        if method in ("prompts/get", "resources/read", "completion/complete"):
+            return self.offered(call)
         if method == "ping" and not call.modern:
+            return {}
+        if method == "resources/subscribe" and "subscribe" in self.offers.names:
+            if self.offers.read(params["uri"]) is None:
+                raise Refusal(-32002, "Resource not found", {"uri": params["uri"]})
+            self.offers.subscribed.add(params["uri"])
+            return {}
+        if method == "resources/unsubscribe" and "subscribe" in self.offers.names:
+            self.offers.subscribed.discard(params["uri"])
             return {}
         if method == "logging/setLevel" and not call.modern:
             self.log_level = params["level"]
             return {}
+        raise Refusal(-32601, f"Method not found: {method}")
+
+    def offered(self, call):
+        method, params = call.message["method"], call.params
+        if method == "completion/complete" and "completions" in self.offers.names:
+            return self.offers.complete(params)
+        if method == "prompts/get" and "prompts" in self.offers.names:
+            found = self.offers.get_prompt(params)
+            if found is None:
+                raise Refusal(-32602, f"Unknown prompt: {params['name']}")
+            return found
+        if method == "resources/read" and "resources" in self.offers.names:
+            found = self.offers.read(params["uri"])
+            if found is None:
+                code = -32602 if call.modern else -32002
+                raise Refusal(code, "Resource not found", {"uri": params["uri"]})
+            return {**found, **self.hints(call)}
         raise Refusal(-32601, f"Method not found: {method}")
 
     def refuse_probe(self, method):
@@ -283,7 +333,7 @@ class Core:
         raise Refusal(-32601, f"Method not found: {method}")
 
     def capabilities(self):
-        return {"tools": {"listChanged": True}, "logging": {}}
+        return {"tools": {"listChanged": True}, "logging": {}, **self.offers.capabilities()}
 
     def initialize(self, params):
         time.sleep(self.options.slow_start)
@@ -299,12 +349,11 @@ class Core:
     def hints(self, call):
         return {"ttlMs": 60000, "cacheScope": "public"} if call.modern else {}
 
-    def page(self, params):
-        tools = self.tools()
+    def page(self, params, key, entries):
         start = int(params.get("cursor", "0") or 0)
-        size = self.options.page or len(tools) or 1
-        page = {"tools": tools[start : start + size]}
-        if start + size < len(tools):
+        size = self.options.page or len(entries) or 1
+        page = {key: entries[start : start + size]}
+        if start + size < len(entries):
             page["nextCursor"] = str(start + size)
         return page
 
@@ -312,6 +361,8 @@ class Core:
         name, arguments = call.params["name"], call.params.get("arguments", {})
         if name in TOOLS:
             return TOOLS[name](call, arguments)
+        if name in OFFER_TOOLS and self.offers.names:
+            return OFFER_TOOLS[name](call, arguments)
         if any(tool.get("name") == name for tool in self.tools() if isinstance(tool, dict)):
             return text(f"called {name}")
         raise Refusal(-32602, f"Unknown tool: {name}")

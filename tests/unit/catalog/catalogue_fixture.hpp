@@ -35,10 +35,12 @@ struct filters {
   std::vector<std::string> include, exclude;
 };
 
-/// The catalogue of a server whose tools/list has these pages, each an array.
-inline std::shared_ptr<const server_catalogue> listed(const std::vector<std::string>& pages,
-                                                      const filters& wanted = {}) {
-  catalogue_builder builder(wanted.include, wanted.exclude);
+constexpr cache_hints usual{limits::list_ttl_default.count(), false};
+
+/// The list of a server that answers with these pages, each an array.
+inline item_list_ptr listed(const std::vector<std::string>& pages, const filters& wanted = {},
+                            list_kind kind = list_kind::tools) {
+  list_builder builder(kind, usual, wanted.include, wanted.exclude);
   json::scanner scanner;
   for (const auto& page : pages) {
     const padded text(page); // gone before the next page: nothing may point into it
@@ -60,9 +62,17 @@ inline std::string page_of(const std::vector<std::string>& names) {
   return page + "]";
 }
 
-inline std::vector<std::string> names_of(const server_catalogue& c) {
+/// What a server with tools alone has told.
+inline std::shared_ptr<server_catalogue> with_tools(item_list_ptr tools) {
+  auto made = std::make_shared<server_catalogue>();
+  made->lists[index_of(list_kind::tools)] = std::move(tools);
+  made->offers.tools = true;
+  return made;
+}
+
+inline std::vector<std::string> names_of(const item_list& c) {
   std::vector<std::string> names;
-  for (const auto& t : c.tools())
+  for (const auto& t : c.items())
     names.push_back(t.name);
   return names;
 }

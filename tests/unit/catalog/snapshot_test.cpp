@@ -13,21 +13,21 @@ namespace {
 
 server_part part(std::uint32_t slot, std::string name, const std::vector<std::string>& tools,
                  bool available = true) {
-  return {slot, std::move(name), listed({page_of(tools)}), available};
+  return {slot, std::move(name), with_tools(listed({page_of(tools)})), available};
 }
 
 server_part raw_part(std::string name, const std::string& tool, bool available) {
-  return {0, std::move(name), listed({"[" + tool + "]"}), available};
+  return {0, std::move(name), with_tools(listed({"[" + tool + "]"})), available};
 }
 
-std::vector<std::string> names_of(const tool_view& view) {
+std::vector<std::string> names_of(const list_view& view) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < view.size(); ++i)
     names.emplace_back(view.name(i));
   return names;
 }
 
-std::string whole(const tool_view& view) {
+std::string whole(const list_view& view) {
   return std::string(view.page(0, view.size()));
 }
 
@@ -72,12 +72,12 @@ TEST_CASE("a server's own view keeps its names", "[catalog][snapshot]") {
   const snapshot s(1, naming::prefixed, {raw_part("fs", tool, true), {9, "new", nullptr, false}});
   const auto* const own = s.of_server(0);
   REQUIRE(own != nullptr);
-  CHECK(whole(*own) == tool);
-  REQUIRE(own->find("read.file") != nullptr);
+  CHECK(whole(own->list(list_kind::tools)) == tool);
+  REQUIRE(own->list(list_kind::tools).find("read.file") != nullptr);
   const auto* const unlisted = s.of_server(9);
   REQUIRE(unlisted != nullptr);
-  CHECK(unlisted->size() == 0);
-  CHECK(unlisted->page(0, 0).empty());
+  CHECK(unlisted->list(list_kind::tools).size() == 0);
+  CHECK(unlisted->list(list_kind::tools).page(0, 0).empty());
   CHECK(s.of_server(4) == nullptr);
 }
 
@@ -142,7 +142,7 @@ TEST_CASE("snapshot marks the tools of servers that do not answer", "[catalog][s
     CHECK(shown(r.definition, true).find(mark) == std::string::npos);
   }
   const snapshot s(1, naming::prefixed, {part(0, "s", {"n"}, false)});
-  CHECK(whole(*s.of_server(0)).find(mark) != std::string::npos);
+  CHECK(whole(s.of_server(0)->list(list_kind::tools)).find(mark) != std::string::npos);
   CHECK(s.all().find("s__n") != nullptr); // listed and routed all the same
 }
 
@@ -186,7 +186,8 @@ TEST_CASE("no list ever has a name twice", "[catalog][snapshot]") {
   const auto names = names_of(s.all());
   CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
   CHECK(names == list{alias, "a__b__c"});
-  CHECK(s.of_server(1)->find("c") != nullptr); // still served at its own address
+  CHECK(s.of_server(1)->list(list_kind::tools).find("c") !=
+        nullptr); // still served at its own address
 }
 
 TEST_CASE("nearest offers the same tool elsewhere before any spelling", "[catalog][snapshot]") {
@@ -201,6 +202,6 @@ TEST_CASE("nearest offers the same tool elsewhere before any spelling", "[catalo
   CHECK(s.all().nearest("clock__nox", 5) == views{"clock__now", "clock__not"});
   CHECK(s.all().nearest("qqqqqqqqqq", 3).empty());
   CHECK(s.all().nearest("now", 0).empty());
-  CHECK(s.of_server(0)->nearest("time__now", 3) == views{"now"});
-  CHECK(s.of_server(0)->nearest("zone", 3) == views{"zones"});
+  CHECK(s.of_server(0)->list(list_kind::tools).nearest("time__now", 3) == views{"now"});
+  CHECK(s.of_server(0)->list(list_kind::tools).nearest("zone", 3) == views{"zones"});
 }

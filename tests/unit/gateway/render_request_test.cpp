@@ -128,6 +128,21 @@ TEST_CASE("names are written as JSON whatever they are", "[gateway][render]") {
         head + "{\"name\":\"a\\\"\\\\\\n\xc3\xa9\"}}");
 }
 
+TEST_CASE("a completion names the prompt as its server does", "[gateway][render]") {
+  const parsed p(R"({"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"argument":)"
+                 R"({"name":"a","value":"b"},"ref":{"type":"ref/prompt","name":"s__p"}}})");
+  const auto sent = [&](std::string_view ref) {
+    std::string out;
+    append_request(out, p.message,
+                   {"completion/complete", {}, 5, era::legacy, mcp::log_level::off, ref});
+    return out;
+  };
+  const std::string before = R"({"jsonrpc":"2.0","id":5,"method":"completion/complete","params":{)";
+  const std::string rest = R"(,"argument":{"name":"a","value":"b"}}})";
+  CHECK(sent(R"({"name":"p"})") == before + R"("ref":{"name":"p"})" + rest);
+  CHECK(sent({}) == before + R"("ref":{"type":"ref/prompt","name":"s__p"})" + rest);
+}
+
 TEST_CASE("append_request appends", "[gateway][render]") {
   const parsed p(R"({"jsonrpc":"2.0","id":1,"method":"tools/list"})");
   std::string out = "before ";

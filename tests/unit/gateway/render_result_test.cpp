@@ -143,8 +143,67 @@ TEST_CASE("errors are passed on as they are, with the client's id", "[gateway][r
   const std::string error = R"({ "code" : -32602, "message":"\u00e9", "data":{"uri":"x"} })";
   const parsed p(R"({"jsonrpc":"2.0","id":7,"error":)" + error + "}");
   pieces out;
-  render_error(out, "12345678901234", p.message);
+  std::string scratch;
+  render_error(out, scratch, "12345678901234", p.message, {era::modern, era::modern, R"("x")"});
   CHECK(out.to_string() == R"({"jsonrpc":"2.0","id":12345678901234,"error":)" + error + "}");
+}
+
+TEST_CASE("a resource that is not found has a code of its own in each era", "[gateway][render]") {
+  const auto told = [](const std::string& error, const error_context& context) {
+    const parsed p(R"({"jsonrpc":"2.0","id":7,"error":)" + error + "}");
+    pieces out;
+    std::string scratch;
+    render_error(out, scratch, "1", p.message, context);
+    const auto text = out.to_string();
+    const std::string head = R"({"jsonrpc":"2.0","id":1,"error":)";
+    REQUIRE(text.starts_with(head));
+    return text.substr(head.size(), text.size() - head.size() - 1);
+  };
+  const error_context to_modern{era::modern, era::legacy, R"("x:\/y")"};
+  const error_context to_legacy{era::legacy, era::modern, R"("x:y")"};
+  CHECK(told(R"({"code":-32002,"message":"no","data":{"uri":"x:y","k":1}})", to_modern) ==
+        R"({"code":-32602,"message":"no","data":{"uri":"x:y","k":1}})");
+  CHECK(told(R"({"code":-32002,"message":"no"})", to_modern) ==
+        R"({"code":-32602,"message":"no","data":{"uri":"x:\/y"}})");
+  CHECK(told(R"({"code":-32002,"message":7})", {era::modern, era::modern, {}}) ==
+        R"({"code":-32602,"message":"Resource not found"})");
+  CHECK(told(R"({"code":-32602,"message":"no","data":{"uri":"x:y"}})", to_legacy) ==
+        R"({"code":-32002,"message":"no","data":{"uri":"x:y"}})");
+  for (const std::string untouched : {R"({"code":-32602,"message":"bad cursor"})",
+                                      R"({"code":-32602,"message":"m","data":"uri"})",
+                                      R"({"code":-32601,"message":"m","data":{"uri":"x:y"}})",
+                                      R"({"code":1.5,"message":"m"})", R"({"message":"m"})"}) {
+    CHECK(told(untouched, to_modern) == untouched);
+    CHECK(told(untouched, to_legacy) == untouched);
+  }
+  const std::string old = R"({"code":-32002,"message":"no"})";
+  CHECK(told(old, {era::legacy, era::legacy, R"("x:y")"}) == old);
+  const std::string named = R"({"code":-32602,"message":"no","data":{"uri":"x:y"}})";
+  CHECK(told(named, {era::legacy, era::legacy, R"("x:y")"}) == named);
+  CHECK(told(named, {era::legacy, era::modern, {}}) == named);
+}
+
+TEST_CASE("a modern client is told how long to keep what it reads", "[gateway][render]") {
+  const auto read = [](const std::string& result, era client) {
+    const parsed p(R"({"jsonrpc":"2.0","id":7,"result":)" + result + "}");
+    pieces out;
+    std::string scratch;
+    json::scanner scanner;
+    render_result(out, scratch, "1", p.message, client, scanner, caching::required);
+    return out.to_string();
+  };
+  const auto none = read(R"({"contents":[]})", era::modern);
+  CHECK(none.find(R"("ttlMs":0,"cacheScope":"private",)") != std::string::npos);
+  CHECK(none.ends_with(R"("contents":[]}})"));
+  const auto own = read(R"({"contents":[],"ttlMs":9,"cacheScope":"public"})", era::modern);
+  CHECK(own.find("private") == std::string::npos);
+  CHECK(own.find(R"("ttlMs":9)") != std::string::npos);
+  CHECK(own.find(R"("ttlMs":0)") == std::string::npos);
+  CHECK(read(R"({"contents":[]})", era::legacy) ==
+        R"({"jsonrpc":"2.0","id":1,"result":{"contents":[]}})");
+  CHECK(caching_of("resources/read") == caching::required);
+  CHECK(caching_of("tools/call") == caching::none);
+  CHECK(caching_of("prompts/get") == caching::none);
 }
 
 TEST_CASE("own answers are complete messages", "[gateway][render]") {

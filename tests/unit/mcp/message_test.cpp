@@ -470,7 +470,8 @@ TEST_CASE("mcp error table has the numbers of the specification", "[mcp][errors]
       {errc::parse_error, -32700, 400},        {errc::invalid_request, -32600, 400},
       {errc::method_not_found, -32601, 404},   {errc::invalid_params, -32602, 400},
       {errc::internal_error, -32603, 500},     {errc::header_mismatch, -32020, 400},
-      {errc::missing_capability, -32021, 400}, {errc::unsupported_version, -32022, 400}};
+      {errc::missing_capability, -32021, 400}, {errc::unsupported_version, -32022, 400},
+      {errc::resource_not_found, -32002, 404}};
   for (const auto& [code, number, status] : rows) {
     CHECK(mcp::json_rpc_code(code) == number);
     CHECK(mcp::http_status(code) == status);

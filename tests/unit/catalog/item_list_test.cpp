@@ -6,38 +6,38 @@ using namespace nexus;
 using namespace nexus::catalog;
 using namespace nexus::catalog::test;
 
-TEST_CASE("catalogue_builder keeps definitions as they were sent", "[catalog]") {
+TEST_CASE("list_builder keeps definitions as they were sent", "[catalog]") {
   const std::string spaced = "{ \"description\" : \"\\u00e9\\/\", \"inputSchema\":{ \"type\" : "
                              "\"object\" , \"$defs\":{} } ,\n\t\"name\" : \"b\" }";
   const auto c =
       listed({"[ " + definition("a", R"(,"x":[1,{"name":"inner"}])") + " , " + spaced + " ]"});
   CHECK(names_of(*c) == std::vector<std::string>{"a", "b"});
-  CHECK(c->definition(c->tools()[0]) == definition("a", R"(,"x":[1,{"name":"inner"}])"));
-  CHECK(c->definition(c->tools()[1]) == spaced);
+  CHECK(c->definition(c->items()[0]) == definition("a", R"(,"x":[1,{"name":"inner"}])"));
+  CHECK(c->definition(c->items()[1]) == spaced);
   CHECK(c->text() == definition("a", R"(,"x":[1,{"name":"inner"}])") + "," + spaced);
   CHECK(c->problems().empty());
-  for (const auto& t : c->tools()) {
+  for (const auto& t : c->items()) {
     CHECK(t.problem.empty());
     const auto name = c->definition(t).substr(t.name_offset, t.name_bytes);
     CHECK(name == "\"" + t.name + "\"");
   }
 }
 
-TEST_CASE("catalogue_builder joins pages in their order", "[catalog]") {
+TEST_CASE("list_builder joins pages in their order", "[catalog]") {
   const auto c = listed({page_of({"c", "a"}), "[]", page_of({"b"})});
   CHECK(names_of(*c) == std::vector<std::string>{"c", "a", "b"});
   CHECK(c->text() == definition("c") + "," + definition("a") + "," + definition("b"));
   CHECK(listed({"[]"})->text().empty());
 }
 
-TEST_CASE("catalogue_builder finds tools by their unescaped names", "[catalog]") {
+TEST_CASE("list_builder finds tools by their unescaped names", "[catalog]") {
   const auto c = listed({R"([{"name":"\u0061\/b\"","inputSchema":{"type":"object"}}])"});
-  REQUIRE(c->find("a/b\"") == &c->tools()[0]);
+  REQUIRE(c->find("a/b\"") == &c->items()[0]);
   CHECK(c->find("\\u0061\\/b\\\"") == nullptr);
   CHECK(c->find("") == nullptr);
 }
 
-TEST_CASE("catalogue_builder leaves out what is no tool and keeps the others", "[catalog]") {
+TEST_CASE("list_builder leaves out what is no tool and keeps the others", "[catalog]") {
   const std::string rows[] = {
       "null",
       "7",
@@ -61,14 +61,14 @@ TEST_CASE("catalogue_builder leaves out what is no tool and keeps the others", "
   }
 }
 
-TEST_CASE("catalogue_builder drops duplicates over pages and names them", "[catalog]") {
+TEST_CASE("list_builder drops duplicates over pages and names them", "[catalog]") {
   const auto c = listed({page_of({"a", "b"}), page_of({"b", "c", "a"})});
   CHECK(names_of(*c) == std::vector<std::string>{"a", "b", "c"});
   REQUIRE(c->problems().size() == 2);
   CHECK(c->problems()[0].find("'b'") != std::string::npos);
 }
 
-TEST_CASE("catalogue_builder serves tools with a wrong input schema and says so", "[catalog]") {
+TEST_CASE("list_builder serves tools with a wrong input schema and says so", "[catalog]") {
   const std::string rows[] = {
       R"({"name":"t"})",
       R"({"name":"t","inputSchema":null})",
@@ -83,15 +83,15 @@ TEST_CASE("catalogue_builder serves tools with a wrong input schema and says so"
   for (const auto& row : rows) {
     INFO(row);
     const auto c = listed({"[" + row + "]"});
-    REQUIRE(c->tools().size() == 1);
-    CHECK_FALSE(c->tools()[0].problem.empty());
+    REQUIRE(c->items().size() == 1);
+    CHECK_FALSE(c->items()[0].problem.empty());
     CHECK(c->problems().size() == 1);
     // Clients refuse a list over such a tool, so its schema is made an object's.
     CHECK(c->text().find(R"("type":"object")") != std::string::npos);
   }
 }
 
-TEST_CASE("catalogue_builder reads the annotations that allow a repetition", "[catalog]") {
+TEST_CASE("list_builder reads the annotations that allow a repetition", "[catalog]") {
   struct row {
     std::string annotations;
     bool read_only;
@@ -110,15 +110,15 @@ TEST_CASE("catalogue_builder reads the annotations that allow a repetition", "[c
   for (const auto& r : rows) {
     INFO(r.annotations);
     const auto c = listed({"[" + definition("t", ",\"annotations\":" + r.annotations) + "]"});
-    REQUIRE(c->tools().size() == 1);
-    CHECK(c->tools()[0].read_only == r.read_only);
+    REQUIRE(c->items().size() == 1);
+    CHECK(c->items()[0].read_only == r.read_only);
   }
   // Elsewhere these words mean nothing.
   CHECK_FALSE(
-      listed({"[" + definition("t", R"(,"readOnlyHint":true)") + "]"})->tools()[0].read_only);
+      listed({"[" + definition("t", R"(,"readOnlyHint":true)") + "]"})->items()[0].read_only);
 }
 
-TEST_CASE("catalogue_builder filters by the server's own names", "[catalog]") {
+TEST_CASE("list_builder filters by the server's own names", "[catalog]") {
   const auto page = page_of({"read_file", "write_file", "list", "Read_x"});
   const auto names = [&](const filters& f) { return names_of(*listed({page}, f)); };
   using list = std::vector<std::string>;
@@ -131,8 +131,8 @@ TEST_CASE("catalogue_builder filters by the server's own names", "[catalog]") {
   CHECK(listed({page}, {{"nothing"}, {}})->problems().empty());
 }
 
-TEST_CASE("catalogue_builder refuses a list that is none", "[catalog]") {
-  catalogue_builder builder({}, {});
+TEST_CASE("list_builder refuses a list that is none", "[catalog]") {
+  list_builder builder(list_kind::tools, usual);
   json::scanner scanner;
   const padded object(R"({"a":1})");
   const auto added = builder.add_page(object.slice(json::kind::object), scanner);
@@ -140,7 +140,7 @@ TEST_CASE("catalogue_builder refuses a list that is none", "[catalog]") {
   CHECK(added.error().code == json::errc::wrong_type);
 }
 
-TEST_CASE("catalogue_builder keeps the first tools of an endless list", "[catalog]") {
+TEST_CASE("list_builder keeps the first tools of an endless list", "[catalog]") {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < limits::tools_per_server_max / 2; ++i)
     names.push_back("t" + std::to_string(i));
@@ -148,7 +148,7 @@ TEST_CASE("catalogue_builder keeps the first tools of an endless list", "[catalo
   for (auto& name : names)
     name += 'b';
   const auto second = page_of(names);
-  catalogue_builder builder({}, {});
+  list_builder builder(list_kind::tools, usual);
   json::scanner scanner;
   const auto add = [&](const std::string& page) {
     const padded text(page);
@@ -160,7 +160,7 @@ TEST_CASE("catalogue_builder keeps the first tools of an endless list", "[catalo
   CHECK(builder.full());
   add(page_of({"one-more", "two-more"}));
   const auto c = builder.finish();
-  CHECK(c->tools().size() == limits::tools_per_server_max);
+  CHECK(c->items().size() == limits::tools_per_server_max);
   CHECK(c->find("one-more") == nullptr);
   CHECK(c->problems().size() == 1);
 }

@@ -1,0 +1,107 @@
+#include "catalog/list_view.hpp"
+
+#include <functional>
+
+#include "base/text.hpp"
+#include "catalog/snapshot.hpp"
+#include "json/write.hpp"
+
+namespace nexus::catalog {
+namespace {
+
+/// Tells clients that what is listed belongs to a server that does not answer.
+constexpr std::string_view unavailable_mark = R"("dev.nexus/unavailable":true)";
+
+/// A range of a definition and what stands in its place.
+struct edit {
+  std::size_t offset, cut;
+  std::string text;
+};
+
+/// Puts the mark into "_meta", which is made where there is none and where it is no object.
+edit mark_unavailable(std::string_view definition, const item& t) {
+  const std::string mark(unavailable_mark);
+  if (t.meta_bytes == 0)
+    return {1, 0, "\"_meta\":{" + mark + "},"};
+  const auto meta = definition.substr(t.meta_offset, t.meta_bytes);
+  if (meta.front() != '{')
+    return {t.meta_offset, t.meta_bytes, '{' + mark + '}'};
+  const bool empty = meta.find('"') == std::string_view::npos;
+  return {t.meta_offset + 1u, 0, mark + (empty ? "" : ",")};
+}
+
+/// What follows the server's prefix of a name; the whole name when there is none.
+std::string_view without_prefix(std::string_view name) noexcept {
+  const auto cut = name.find("__");
+  return cut == std::string_view::npos ? name : name.substr(cut + 2);
+}
+
+/// Appends the definition with its public name and, for a dead server, the mark.
+void append_definition(std::string& out, const server_part& part, list_kind kind, const item& t,
+                       std::string_view public_name) {
+  const std::string_view definition = part.catalogue->list(kind).definition(t);
+  std::vector<edit> edits;
+  if (public_name != t.name) {
+    std::string quoted;
+    json::append_string(quoted, public_name);
+    edits.push_back({t.name_offset, t.name_bytes, std::move(quoted)});
+  }
+  if (!part.available)
+    edits.push_back(mark_unavailable(definition, t));
+  if (edits.size() == 2 && edits[1].offset < edits[0].offset)
+    std::swap(edits[0], edits[1]);
+  std::size_t at = 0;
+  for (const auto& e : edits) {
+    out += definition.substr(at, e.offset - at);
+    out += e.text;
+    at = e.offset + e.cut;
+  }
+  out += definition.substr(at);
+}
+
+} // namespace
+
+void list_view::add(std::string public_name, const server_part& part, list_kind kind,
+                    const item& t) {
+  append_definition(text_, part, kind, t, public_name);
+  text_ += ',';
+  ends_.push_back(text_.size());
+  names_.push_back(std::move(public_name));
+  routes_.push_back({part.slot, &t});
+}
+
+void list_view::finish(const cache_hints& hints) {
+  hints_ = hints.text();
+  for (std::uint32_t i = 0; i < names_.size(); ++i)
+    by_name_.emplace(names_[i], i);
+  fingerprint_ = std::hash<std::string_view>{}(text_);
+}
+
+std::string_view list_view::page(std::size_t first, std::size_t last) const noexcept {
+  if (first >= last)
+    return {};
+  const std::size_t begin = first == 0 ? 0 : ends_[first - 1];
+  return std::string_view(text_).substr(begin, ends_[last - 1] - begin - 1);
+}
+
+const route* list_view::find(std::string_view public_name) const noexcept {
+  const auto found = by_name_.find(public_name);
+  return found == by_name_.end() ? nullptr : &routes_[found->second];
+}
+
+std::vector<std::string_view> list_view::nearest(std::string_view name, std::size_t count) const {
+  // A model often drops or invents the server's prefix: the same tool elsewhere is nearer than any
+  // spelling.
+  std::vector<std::string_view> near, others;
+  for (const std::string_view candidate : names_) {
+    if (near.size() < count && without_prefix(candidate) == without_prefix(name))
+      near.push_back(candidate);
+    else
+      others.push_back(candidate);
+  }
+  const auto spelled = nearest_names(name, others, count - near.size());
+  near.insert(near.end(), spelled.begin(), spelled.end());
+  return near;
+}
+
+} // namespace nexus::catalog

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "catalog/item_list.hpp"
+
+namespace nexus::catalog {
+
+struct server_part;
+
+/// Where an entry leads.
+struct route {
+  std::uint32_t slot = 0;
+  const item* target = nullptr; ///< lives as long as the snapshot
+};
+
+/// A list ready to be sent: definitions with their public names, comma-separated.
+class list_view {
+ public:
+  [[nodiscard]] std::size_t size() const noexcept { return routes_.size(); }
+  /// The bytes of definitions first to last - 1.
+  [[nodiscard]] std::string_view page(std::size_t first, std::size_t last) const noexcept;
+  [[nodiscard]] const route* find(std::string_view public_name) const noexcept;
+  [[nodiscard]] std::string_view name(std::size_t index) const noexcept { return names_[index]; }
+  [[nodiscard]] const route& at(std::size_t index) const noexcept { return routes_[index]; }
+  /// The names nearest to one that does not exist.
+  [[nodiscard]] std::vector<std::string_view> nearest(std::string_view name,
+                                                      std::size_t count) const;
+  /// Changes when the visible list does.
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+  /// The members that tell modern clients how long to keep the list.
+  [[nodiscard]] const std::string& hints() const noexcept { return hints_; }
+
+ private:
+  friend class view_builder;
+  void add(std::string public_name, const server_part& part, list_kind kind, const item& i);
+  void finish(const cache_hints& hints);
+
+  std::string text_;
+  std::vector<std::size_t> ends_; ///< of each definition, after its comma
+  std::vector<std::string> names_;
+  std::vector<route> routes_;
+  std::unordered_map<std::string_view, std::uint32_t> by_name_;
+  std::uint64_t fingerprint_ = 0;
+  std::string hints_;
+};
+
+} // namespace nexus::catalog

@@ -1,0 +1,156 @@
+/// Requests that name what they want: tools, prompts, and completions of their arguments.
+
+#include <fmt/format.h>
+
+#include "catalog/names.hpp"
+#include "engine/dispatch_answers.hpp"
+#include "engine/exchange.hpp"
+#include "engine/upstream.hpp"
+#include "engine/worker.hpp"
+#include "json/write.hpp"
+
+namespace nexus::engine {
+namespace {
+
+using catalog::list_kind;
+using mcp::errc;
+using mcp::param_key;
+
+constexpr std::size_t suggestions = 3;
+
+/// A server whose lists are not known yet and whose prefix the name carries; null otherwise.
+upstream* awaited_server(worker& on, const exchange& x, std::string_view name) {
+  if (x.scope.one_server)
+    return unlisted_server(on, x);
+  for (const auto& part : on.snapshot().servers()) {
+    if (part.catalogue)
+      continue;
+    const auto prefix = catalog::prefixed_name(part.name, "x");
+    const bool plain = prefix.ends_with("__x");
+    if (plain && name.starts_with(std::string_view(prefix).substr(0, prefix.size() - 1)))
+      return on.find_upstream(part.slot);
+  }
+  return nullptr;
+}
+
+void refuse_unknown(worker& on, exchange& x, list_kind kind, const catalog::list_view& view,
+                    std::string_view name) {
+  const auto noun = words_of(kind).noun;
+  std::string data;
+  json::object_writer out(data);
+  out.string(noun, name.substr(0, limits::name_bytes_max));
+  auto& list = out.key("nearest");
+  list += '[';
+  std::string hint;
+  for (const auto near : view.nearest(name, suggestions)) {
+    if (list.back() != '[')
+      list += ',';
+    json::append_string(list, near);
+    hint += hint.empty() ? "; did you mean " : " or ";
+    hint += near;
+  }
+  list += ']';
+  out.end();
+  refuse(on, x, errc::invalid_params,
+         fmt::format("Unknown {}: {}{}{}", noun, name.substr(0, limits::name_bytes_max), hint,
+                     hint.empty() ? "" : "?"),
+         data);
+}
+
+/// Where the entry with that public name leads. Nothing when the exchange was dealt with: it waits
+/// for its server, or is refused.
+const catalog::route* find_named(worker& on, exchange& x, list_kind kind, std::string_view name) {
+  const auto* const shown = on.view(x.scope);
+  if (shown == nullptr) {
+    refuse_unconfigured(on, x);
+    return nullptr;
+  }
+  const auto& view = shown->list(kind);
+  if (const auto* const found = view.find(name))
+    return found;
+  if (auto* const awaited = x.resolve_later ? nullptr : awaited_server(on, x, name))
+    awaited->submit_unresolved(x);
+  else
+    refuse_unknown(on, x, kind, view, name);
+  return nullptr;
+}
+
+/// tools/call and prompts/get: the entry called params.name.
+void forward_named(worker& on, exchange& x, list_kind kind) {
+  const auto quoted = x.request.params[param_key::name];
+  if (!quoted.is(json::kind::string))
+    return refuse(on, x, errc::invalid_params,
+                  fmt::format("{} needs params.name, a string", x.request.method));
+  const auto arguments = x.request.params[param_key::arguments];
+  if (arguments && !arguments.is(json::kind::object))
+    return refuse(on, x, errc::invalid_params, "params.arguments must be an object");
+  std::string unescaped;
+  const auto* const found = find_named(on, x, kind, json::unquote(quoted, unescaped));
+  if (found == nullptr)
+    return;
+  x.target_name = found->target->name;
+  x.safe_to_repeat = found->target->read_only;
+  forward(on, x, found->slot);
+}
+
+/// The members of a completion's reference.
+class ref_visitor final : public json::visitor {
+ public:
+  json::slice type, name, uri;
+  step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
+  void on_member(unsigned, const json::member& found) override {
+    if (found.key == "type")
+      type = found.value;
+    if (found.key == "name")
+      name = found.value;
+    if (found.key == "uri")
+      uri = found.value;
+  }
+};
+
+void complete_prompt(worker& on, exchange& x, std::string_view ref, json::slice name) {
+  std::string unescaped;
+  const auto* const found = find_named(on, x, list_kind::prompts, json::unquote(name, unescaped));
+  if (found == nullptr)
+    return;
+  const auto before = static_cast<std::size_t>(name.raw.data() - ref.data());
+  x.target_ref = ref.substr(0, before);
+  json::append_string(x.target_ref, found->target->name);
+  x.target_ref += ref.substr(before + name.raw.size());
+  forward_completion(on, x, found->slot);
+}
+
+} // namespace
+
+void forward_completion(worker& on, exchange& x, std::uint32_t slot) {
+  const auto* const part = on.snapshot().part(slot);
+  if (part != nullptr && part->catalogue && !part->catalogue->offers.completions)
+    return refuse(on, x, errc::method_not_found,
+                  fmt::format("server '{}' offers no completions", part->name));
+  forward(on, x, slot);
+}
+
+void call_tool(worker& on, exchange& x) {
+  forward_named(on, x, list_kind::tools);
+}
+
+void get_prompt(worker& on, exchange& x) {
+  forward_named(on, x, list_kind::prompts);
+}
+
+void complete(worker& on, exchange& x) {
+  const auto whole = x.request.params[param_key::ref];
+  ref_visitor ref;
+  if (!whole.is(json::kind::object) || !on.scanner().scan_object(whole.raw, ref) ||
+      !ref.type.is(json::kind::string))
+    return refuse(on, x, errc::invalid_params,
+                  "completion/complete needs params.ref, an object with a type");
+  if (ref.type.raw == R"("ref/prompt")" && ref.name.is(json::kind::string))
+    return complete_prompt(on, x, whole.raw, ref.name);
+  if (ref.type.raw == R"("ref/resource")" && ref.uri.is(json::kind::string))
+    return complete_resource(on, x, ref.uri);
+  refuse(on, x, errc::invalid_params,
+         "params.ref is neither a ref/prompt with a name nor a ref/resource with a uri");
+}
+
+} // namespace nexus::engine
