@@ -53,12 +53,18 @@ void http_connection::serve_get(view_scope scope) {
 }
 
 void http_connection::open_listening(session_ptr owner) {
-  std::int32_t nobody = -1;
-  const auto self = static_cast<std::int32_t>(worker_.id().value);
-  if (!owner->stream_worker.compare_exchange_strong(nobody, self))
-    return respond(409, text_plain, "this session has a listening stream already\n");
+  // A client that opens another stream has given up the one before, whose connection may be
+  // half-dead: that one ends, wherever it is. No worker ever holds two of a session.
+  worker_.end_stream(*owner);
+  auto self = static_cast<std::int32_t>(worker_.id().value);
+  if (const auto before = owner->stream_worker.exchange(self); before >= 0)
+    worker_.shared().post({static_cast<std::uint32_t>(before)}, [owner](worker& there) {
+      // The client may have come back to that worker in the meantime.
+      if (owner->stream_worker.load() != static_cast<std::int32_t>(there.id().value))
+        there.end_stream(*owner);
+    });
   if (owner->closed.load()) { // whoever closed it may have seen no stream yet
-    owner->stream_worker.store(-1);
+    owner->stream_worker.compare_exchange_strong(self, -1);
     return respond(404, text_plain, "unknown session\n");
   }
   owner->touch(worker_.now());

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from support.cases import GatewayCase
-from support.http_wire import Connection, request_bytes
+from support.http_wire import Connection, WireError, request_bytes
 from support.mcp_client import (
     BOTH_FORMS,
     CLIENT_INFO,
@@ -91,6 +91,7 @@ class Classification(WireCase):
             "capabilities no object": {**envelope(), META + "clientCapabilities": []},
             "capabilities null": {**envelope(), META + "clientCapabilities": None},
             "clientInfo no object": {**envelope(), META + "clientInfo": "me"},
+            "clientInfo without version": {**envelope(), META + "clientInfo": {"name": "me"}},
         }
         for name, meta in rows.items():
             with self.subTest(name=name):
@@ -314,6 +315,19 @@ class Sessions(WireCase):
         client.delete()
         self.assertEqual([e for e in stream.events(5) if e.get("data")], [])
         stream.connection.close()
+
+    def test_newest_get_stream_ends_the_ones_before(self):
+        client = self.legacy()
+        streams = [client.open_stream() for _ in range(8)]  # each may be another worker's
+        self.assertEqual([stream.status for stream in streams], [200] * 8)
+        for before in streams[:-1]:
+            self.assertEqual([e for e in before.events(5) if e.get("data")], [])
+        with self.assertRaises(WireError):  # the newest stays open
+            next(streams[-1].messages(0.5))
+        client.delete()
+        self.assertEqual([e for e in streams[-1].events(5) if e.get("data")], [])
+        for stream in streams:
+            stream.connection.close()
 
     def test_protocol_version_header(self):
         client = self.legacy()
