@@ -33,8 +33,11 @@ std::string_view envelope_problem(const mcp::message& m) {
     return "_meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string";
   if (!m.meta[meta_key::client_capabilities].is(json::kind::object))
     return "_meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object";
-  if (m.meta.has(meta_key::client_info) && !m.meta[meta_key::client_info].is(json::kind::object))
-    return "_meta[\"io.modelcontextprotocol/clientInfo\"] must be an object";
+  if (m.meta.has(meta_key::client_info) &&
+      (!m.client_info[mcp::client_info_key::name].is(json::kind::string) ||
+       !m.client_info[mcp::client_info_key::version].is(json::kind::string)))
+    return "_meta[\"io.modelcontextprotocol/clientInfo\"] must be an object with a name and a "
+           "version, both strings";
   const auto level = m.meta[meta_key::log_level];
   if (level && (!level.is(json::kind::string) || !mcp::parse_log_level(json::unquote(level))))
     return "_meta[\"io.modelcontextprotocol/logLevel\"] is no log level";

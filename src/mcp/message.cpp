@@ -32,10 +32,12 @@ constexpr std::string_view result_names[] = {
     "resultType", "_meta",           "ttlMs",        "cacheScope", "nextCursor",
     "isError",    "protocolVersion", "capabilities", "serverInfo", "instructions"};
 constexpr std::string_view error_names[] = {"code", "message", "data"};
+constexpr std::string_view client_info_names[] = {"name", "version"};
 static_assert(std::size(param_names) == static_cast<std::size_t>(param_key::count));
 static_assert(std::size(meta_names) == static_cast<std::size_t>(meta_key::count));
 static_assert(std::size(result_names) == static_cast<std::size_t>(result_key::count));
 static_assert(std::size(error_names) == static_cast<std::size_t>(error_key::count));
+static_assert(std::size(client_info_names) == static_cast<std::size_t>(client_info_key::count));
 
 using names = std::span<const std::string_view>;
 
@@ -89,13 +91,12 @@ class reader final : public json::visitor {
   result<> finish();
   /// Where a scan that failed stood: the class of errors that a bad key there belongs to.
   errc error_of_place() const noexcept {
-    return place_ == place::params || place_ == place::meta ? errc::invalid_params
-                                                            : errc::invalid_request;
+    return is_of_params() ? errc::invalid_params : errc::invalid_request;
   }
 
  private:
   /// The object whose members are being read.
-  enum class place : std::uint8_t { envelope, params, meta, result, error };
+  enum class place : std::uint8_t { envelope, params, meta, client_info, result, error };
 
   step on_envelope_key(std::optional<std::size_t> index, json::kind type);
   void on_envelope_member(envelope_key key, json::slice value);
@@ -106,6 +107,13 @@ class reader final : public json::visitor {
                     const json::member& found);
 
   names names_here() const noexcept;
+  bool is_of_params() const noexcept {
+    return place_ == place::params || place_ == place::meta || place_ == place::client_info;
+  }
+  /// Whether a name that resembles one of ours may be one to another parser that decides on it.
+  bool refuses_lookalikes() const noexcept {
+    return place_ == place::envelope || place_ == place::params || place_ == place::meta;
+  }
   void refuse_request(const char* why) noexcept {
     if (request_error_ == nullptr)
       request_error_ = why;
@@ -117,7 +125,7 @@ class reader final : public json::visitor {
 
   message& into_;
   place place_ = place::envelope;
-  std::array<std::optional<std::size_t>, 3> index_{}; // of the key being read, by depth
+  std::array<std::optional<std::size_t>, 4> index_{}; // of the key being read, by depth
   bool has_jsonrpc_ = false;
   bool has_method_ = false;
   bool has_null_id_ = false;
@@ -134,6 +142,8 @@ names reader::names_here() const noexcept {
     return param_names;
   case place::meta:
     return meta_names;
+  case place::client_info:
+    return client_info_names;
   case place::result:
     return result_names;
   case place::error:
@@ -145,8 +155,7 @@ names reader::names_here() const noexcept {
 json::visitor::step reader::on_key(unsigned depth, std::string_view key, json::kind type) {
   const auto index = index_of(key, names_here());
   index_[depth] = index;
-  if (!index && place_ != place::result && place_ != place::error &&
-      folds_to_any(key, names_here())) {
+  if (!index && refuses_lookalikes() && folds_to_any(key, names_here())) {
     if (place_ == place::envelope)
       refuse_request("a member name differs from the protocol's only in case");
     else
@@ -160,6 +169,11 @@ json::visitor::step reader::on_key(unsigned depth, std::string_view key, json::k
       return step::enter;
     }
     refuse_params("_meta must be an object");
+  }
+  if (place_ == place::meta && index == static_cast<std::size_t>(meta_key::client_info) &&
+      type == json::kind::object) {
+    place_ = place::client_info;
+    return step::enter;
   }
   return step::take;
 }
@@ -207,11 +221,17 @@ void reader::on_member(unsigned depth, const json::member& found) {
     place_ = place::params;
     into_.meta.whole = found.value;
   }
+  if (depth == 2 && place_ == place::client_info)
+    place_ = place::meta;
   switch (place_) {
   case place::params:
     return store(into_.params, index, found);
   case place::meta:
     return store(into_.meta, index, found);
+  case place::client_info:
+    if (index) // the others are of no use apart from the whole
+      store(into_.client_info, index, found);
+    return;
   case place::result:
     return store(into_.result, index, found);
   case place::error:
@@ -331,6 +351,7 @@ void message::clear() noexcept {
   method.clear();
   params.clear();
   meta.clear();
+  client_info.clear();
   result.clear();
   error.clear();
 }

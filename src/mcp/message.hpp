@@ -69,6 +69,9 @@ enum class result_key : std::uint8_t {
 
 enum class error_key : std::uint8_t { code, message, data, count };
 
+/// The members of _meta's clientInfo that must be there.
+enum class client_info_key : std::uint8_t { name, version, count };
+
 /// A member as it stands in the text.
 struct field {
   json::slice value;
@@ -133,8 +136,9 @@ struct message {
   json::slice id;     ///< a string or an integer within int64, as it was written
   std::string method; ///< unescaped; empty in responses
   members<param_key> params;
-  members<meta_key> meta;     ///< of params._meta
-  members<result_key> result; ///< `whole` may be of any type: peers answer ping with null
+  members<meta_key> meta;               ///< of params._meta
+  members<client_info_key> client_info; ///< of params._meta's clientInfo, without the others
+  members<result_key> result;           ///< `whole` may be of any type: peers answer ping with null
   members<error_key> error;
 
   /// Forgets everything and keeps the memory.

@@ -115,6 +115,12 @@ TEST_CASE("classify refuses malformed envelopes", "[gateway][classify]") {
       p + R"("2025-11-25")", // malformed comes before not served
       good + R"(,"io.modelcontextprotocol/clientInfo":"name")",
       good + R"(,"io.modelcontextprotocol/clientInfo":null)",
+      good + R"(,"io.modelcontextprotocol/clientInfo":{})",
+      good + R"(,"io.modelcontextprotocol/clientInfo":{"name":"c"})",
+      good + R"(,"io.modelcontextprotocol/clientInfo":{"version":"1"})",
+      good + R"(,"io.modelcontextprotocol/clientInfo":{"name":"c","version":1})",
+      good + R"(,"io.modelcontextprotocol/clientInfo":{"name":null,"version":"1"})",
+      good + R"(,"io.modelcontextprotocol/clientInfo":{"Name":"c","version":"1"})",
       good + R"(,"io.modelcontextprotocol/logLevel":"loud")",
       good + R"(,"io.modelcontextprotocol/logLevel":3)",
       good + R"(,"progressToken":null)",
@@ -131,6 +137,8 @@ TEST_CASE("classify refuses malformed envelopes", "[gateway][classify]") {
   const std::string fine[] = {
       good,
       good + R"(,"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"})",
+      good + R"(,"io.modelcontextprotocol/clientInfo":{"icons":[],"Version":2,"version":"",)"
+             R"("name":""})",
       good + R"(,"io.modelcontextprotocol/logLevel":"debug")",
       good + R"(,"progressToken":"x")",
       good + R"(,"progressToken":-9007199254740993)",
