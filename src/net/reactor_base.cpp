@@ -1,6 +1,9 @@
 #include "net/reactor_base.hpp"
 
+#include <algorithm>
 #include <cerrno>
+
+#include <sched.h>
 #include <sys/stat.h>
 
 #include "base/assert.hpp"
@@ -10,6 +13,12 @@
 #include "net/io_stream.hpp"
 
 namespace nexus::net {
+namespace {
+
+/// Waits that were worth spinning through, in a row, before the next one is.
+constexpr unsigned short_waits_to_spin = 8;
+
+} // namespace
 
 // ---- io_object ---------------------------------------------------------------------------------
 
@@ -168,10 +177,39 @@ nanoseconds reactor_base::sleep_time(nanoseconds max) const {
   return timer ? std::min(max, *timer) : max;
 }
 
+// A conversation with one peer at a time consists of waits that are shorter than going to sleep
+// and being woken. Many peers make each wake-up bring several events, and then sleeping costs
+// little and gathers more; so only a row of short waits for single events is spun through.
+
+bool reactor_base::spin(nanoseconds max) {
+  const auto end = now_ + std::min<nanoseconds>(max, limits::spin_max);
+  do {
+    collect(nanoseconds::zero());
+    if (has_ready())
+      return true;
+    if (sleep_.load(std::memory_order_relaxed) == sleep_state::notified)
+      return false;
+    ::sched_yield(); // the awaited peer may need this very processor
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+void reactor_base::judge_wait(nanoseconds waited, std::size_t events) noexcept {
+  if (waited > limits::spin_max || events > 1)
+    short_waits_ /= 2;
+  else if (short_waits_ < 2 * short_waits_to_spin)
+    ++short_waits_;
+}
+
 std::size_t reactor_base::turn(nanoseconds max) {
   flush_streams();
   nanoseconds sleep = sleep_time(max);
-  if (sleep > nanoseconds::zero()) {
+  const bool waits = sleep > nanoseconds::zero();
+  const auto before = now_;
+  const bool caught = waits && short_waits_ >= short_waits_to_spin && spin(sleep);
+  if (caught) {
+    sleep = nanoseconds::zero();
+  } else if (waits) {
     // From here on a wake() either finds `sleeping` and interrupts, or was seen here.
     auto expected = sleep_state::awake;
     if (!sleep_.compare_exchange_strong(expected, sleep_state::sleeping)) {
@@ -179,7 +217,8 @@ std::size_t reactor_base::turn(nanoseconds max) {
       sleep = nanoseconds::zero();
     }
   }
-  collect(sleep);
+  if (!caught)
+    collect(sleep);
   if (sleep > nanoseconds::zero()) {
     sleep_.exchange(sleep_state::awake);
     waits_.add();
@@ -187,6 +226,8 @@ std::size_t reactor_base::turn(nanoseconds max) {
   read_clock();
   std::size_t events = dispatch();
   completions_.add(events);
+  if (waits)
+    judge_wait(now_ - before, events);
   events += run_deferred_objects();
   events += run_posted();
   events += timers_.advance(now_);

@@ -161,6 +161,8 @@ class reactor_base : public reactor {
  protected:
   /// Submits, sleeps for `max` at most (nanoseconds::max(): for ever), and learns what is ready.
   virtual void collect(nanoseconds max) = 0;
+  /// Whether the last collect() learnt something that dispatch() has not handled.
+  [[nodiscard]] virtual bool has_ready() const noexcept = 0;
   /// Handles what collect() learnt. @returns how many events
   virtual std::size_t dispatch() = 0;
   /// After the handlers of a turn ran.
@@ -178,6 +180,10 @@ class reactor_base : public reactor {
   friend class io_object;
   std::size_t turn(nanoseconds max);
   [[nodiscard]] nanoseconds sleep_time(nanoseconds max) const;
+  /// Looks again and again instead of sleeping. @returns whether something is ready
+  [[nodiscard]] bool spin(nanoseconds max);
+  /// Learns from a wait whether the next one should begin with spin().
+  void judge_wait(nanoseconds waited, std::size_t events) noexcept;
   std::size_t run_posted();
   std::size_t run_deferred_objects();
   void bury() noexcept;
@@ -197,6 +203,7 @@ class reactor_base : public reactor {
   std::vector<unique_function<void()>> posted_now_;
   io_object* objects_ = nullptr;
   nanoseconds write_stall_timeout_;
+  unsigned short_waits_ = 0; ///< lately, in a row; see judge_wait()
   relaxed_counter turns_, waits_, system_calls_, completions_, posts_run_, streams_;
   std::string reason_;
   resolver resolver_;

@@ -53,6 +53,7 @@ class epoll_reactor final : public reactor_base {
 
  protected:
   void collect(nanoseconds max) override;
+  [[nodiscard]] bool has_ready() const noexcept override { return ready_count_ > 0; }
   std::size_t dispatch() override;
   void end_turn() override { flush_streams(); }
   void interrupt() noexcept override;

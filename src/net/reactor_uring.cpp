@@ -79,6 +79,7 @@ class uring_reactor final : public reactor_base {
 
  protected:
   void collect(nanoseconds max) override;
+  [[nodiscard]] bool has_ready() const noexcept override { return ring_->has_completions(); }
   std::size_t dispatch() override;
   void interrupt() noexcept override;
 

@@ -32,6 +32,8 @@ class uring_ring {
   /// of what was decided at once are visible.
   [[nodiscard]] bool all_submitted() const noexcept { return all_submitted_; }
 
+  /// Whether reap() would find something.
+  [[nodiscard]] bool has_completions() const noexcept { return io_uring_cq_ready(&ring_) != 0; }
   /// Calls `handle(const io_uring_cqe&)` for every visible completion. @returns how many
   template <class Handler>
   std::size_t reap(Handler&& handle) {

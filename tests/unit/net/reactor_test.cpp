@@ -292,3 +292,42 @@ TEST_CASE("reactor survives posts and wakes of many threads while it works", "[n
   for (auto& thread : threads)
     thread.join();
 }
+
+TEST_CASE("reactor spins through a conversation and sleeps after it", "[net][reactor]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  const auto r = make_reactor(kind);
+  constexpr int rounds = 500;
+  int heard = 0;
+  std::atomic<bool> stop = false;
+  std::atomic<int> asked = 0;
+  std::thread peer([&] {
+    for (int said = 0; !stop.load();) {
+      if (said == asked.load()) {
+        std::this_thread::yield();
+        continue;
+      }
+      ++said;
+      r->post([&] { ++heard; });
+    }
+  });
+  for (int i = 0; i < rounds; ++i) {
+    ++asked;
+    while (heard < i + 1)
+      r->wait(seconds(5));
+  }
+  stop = true;
+  peer.join();
+  CHECK(heard == rounds);
+  // Whatever it learnt from that, a silent quarter of a second costs next to nothing.
+  const auto cpu = [] {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
+  };
+  const auto before = cpu();
+  const auto end = std::chrono::steady_clock::now() + milliseconds(250);
+  while (std::chrono::steady_clock::now() < end)
+    r->wait(milliseconds(25));
+  CHECK(cpu() - before < milliseconds(20));
+}
