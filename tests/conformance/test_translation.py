@@ -20,6 +20,7 @@ def setUpModule():
 
 EVERYTHING = {"sampling": {}, "elicitation": {}, "roots": {}}
 WATCHED = "test://watched-resource"
+EXAMPLE = "https://example.com"
 
 #: method of a question -> what the client of the tests answers
 ANSWERS = {
@@ -231,6 +232,31 @@ class ModernClients(Translation):
             updated = next(messages)
             self.assertEqual(updated["method"], "notifications/resources/updated")
             self.assertEqual(updated["params"]["uri"], WATCHED)
+
+        self.each(check)
+
+    def test_apps_pass_untouched(self):
+        def check(_, path):
+            client = self.modern(path)
+            tool = next(t for t in client.tools() if t["name"] == "test_app")
+            page = tool["_meta"]["ui"]["resourceUri"]
+            self.assertEqual(tool["_meta"]["ui"]["visibility"], ["model", "app"])
+            self.assertEqual(client.call("test_app").result["_meta"]["example/view"], [1])
+            # No list shows the page: the tool is what leads to its server.
+            (content,) = client.request("resources/read", {"uri": page}).result["contents"]
+            self.assertEqual(content["mimeType"], "text/html;profile=mcp-app")
+            self.assertEqual(content["_meta"]["ui"]["csp"], {"connectDomains": [EXAMPLE]})
+
+        self.each(check)
+
+    def test_links_can_be_followed(self):
+        def check(leg, _):
+            client = self.modern("/mcp")
+            uri = "test://unlisted/1"
+            (link,) = client.call(f"{leg}__test_resource_link").result["content"]
+            self.assertEqual(link["uri"], uri)
+            (content,) = client.request("resources/read", {"uri": uri}).result["contents"]
+            self.assertEqual(content["text"], "Only a link leads here.")
 
         self.each(check)
 
