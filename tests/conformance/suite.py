@@ -159,8 +159,9 @@ def outcome(rows):
 def read_results(folder, prefix):
     """scenario -> check -> Check, from what the suite wrote."""
     found = {}
-    for path in sorted(glob.glob(os.path.join(glob.escape(folder), "**", "checks.json"),
-                                 recursive=True)):
+    for path in sorted(
+        glob.glob(os.path.join(glob.escape(folder), "**", "checks.json"), recursive=True)
+    ):
         name = os.path.relpath(os.path.dirname(path), folder)
         scenario = re.sub(r"-\d{4}-\d\d-\d\dT[\d-]+Z$", "", name).removeprefix(prefix)
         with open(path, encoding="utf-8") as file:
@@ -201,9 +202,7 @@ def check_client(script, revision, scenarios, command):
     def one(scenario):
         with tempfile.TemporaryDirectory(prefix="nexus-conformance-") as folder:
             arguments = ("--scenario", scenario, "--spec-version", revision, "-o", folder)
-            output, code = run_suite(
-                script, "client", "--command", command, *arguments
-            )
+            output, code = run_suite(script, "client", "--command", command, *arguments)
             found = read_results(folder, "").get(scenario, {})
             if code != 0 and not any(check.failed for check in found.values()):
                 # The client failed, or no check was made.

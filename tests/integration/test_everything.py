@@ -16,9 +16,7 @@ from support.nexus_process import Nexus, binary
 
 FOLDER = os.path.join(FLEET_DIR, "npm")
 SERVER = os.path.join(MODULES, "@modelcontextprotocol/server-everything/dist/index.js")
-INSPECTOR = os.path.join(
-    MODULES, "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
-)
+INSPECTOR = os.path.join(MODULES, "@modelcontextprotocol/inspector/clients/launcher/build/index.js")
 DIRECT = None
 
 
