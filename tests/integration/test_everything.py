@@ -105,6 +105,9 @@ class Tours:
     def test_sdk_1_over_sse(self):
         self.check("1", "legacy", "sse", f"{self.gateway.url}/sse")
 
+    def test_sdk_1_over_websocket(self):
+        self.check("1", "legacy", "ws", f"ws{self.gateway.url.removeprefix('http')}/ws")
+
     def test_sdk_1_over_stdio(self):
         self.check("1", "legacy", "stdio", binary(), "stdio", "-c", self.gateway.config_path)
 

@@ -1,6 +1,7 @@
 // tour.mjs SDK ERA TARGET...
 // Uses everything that server-everything offers, directly or through a gateway, with the official
-// TypeScript SDK: SDK 1 or 2; ERA legacy or modern; TARGET http URL, sse URL or stdio COMMAND...
+// TypeScript SDK: SDK 1 or 2; ERA legacy or modern; TARGET http URL, sse URL, ws URL (SDK 1 only)
+// or stdio COMMAND...
 // Prints one JSON object that says what came of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -43,7 +44,7 @@ async function connect1() {
     updated.push(params.uri);
   });
   const folder = '@modelcontextprotocol/sdk/client';
-  const modules = { http: 'streamableHttp', sse: 'sse', stdio: 'stdio' };
+  const modules = { http: 'streamableHttp', sse: 'sse', ws: 'websocket', stdio: 'stdio' };
   await client.connect(transport(await import(`${folder}/${modules[kind]}.js`)));
   return {
     client,
@@ -80,8 +81,8 @@ function transport(classes) {
     const [command, ...args] = target;
     return new classes.StdioClientTransport({ command, args, stderr: 'ignore' });
   }
-  const name = kind === 'sse' ? 'SSEClientTransport' : 'StreamableHTTPClientTransport';
-  return new classes[name](new URL(target[0]));
+  const prefix = { http: 'StreamableHTTP', sse: 'SSE', ws: 'WebSocket' }[kind];
+  return new classes[`${prefix}ClientTransport`](new URL(target[0]));
 }
 
 async function all(list, member) {
