@@ -54,7 +54,7 @@ inline constexpr std::size_t public_name_bytes_max = 64;
 
 // ---- Sealed state ----------------------------------------------------------------------------
 /// What may be sealed for a client to carry: a server's own requestState travels inside, and the
-/// result must fit into a request of the smallest body that an operator may set.
+/// client's next request has to have room for it.
 inline constexpr std::size_t sealed_payload_bytes_max = 256 * 1024;
 /// Configured sealing keys: the current one, and old ones until all that they sealed has expired.
 inline constexpr std::size_t sealing_keys_max = 8;
@@ -98,6 +98,11 @@ inline constexpr std::size_t tools_per_server_max = 20'000;
 inline constexpr std::size_t resource_templates_per_server_max = 1'000;
 /// A URI or a URI template: what fits into a request line elsewhere.
 inline constexpr std::size_t resource_uri_bytes_max = http_target_bytes_max;
+/// Expressions and variables of one URI template; those of real servers have fewer than ten.
+inline constexpr std::size_t uri_template_expressions_max = 32;
+inline constexpr std::size_t uri_template_variables_max = 64;
+/// Steps of about a nanosecond that one URI may cost among all templates.
+inline constexpr std::size_t uri_match_work_max = 4'000'000;
 /// URIs that results mention, per worker: the oldest are forgotten. About 10 MB.
 inline constexpr std::size_t learned_uris_max = 65'536;
 /// URIs learnt from one result.
