@@ -37,6 +37,11 @@ inline constexpr std::size_t sse_event_bytes_max = http_response_body_bytes_max;
 /// One line of a stdio stream: as large as a response body.
 inline constexpr std::size_t stdio_line_bytes_max = http_response_body_bytes_max;
 
+/// Fragments of one WebSocket message: the largest one in pieces of 512 bytes.
+inline constexpr std::size_t websocket_fragments_max = http_request_body_bytes_max / 512;
+/// Pings, pongs and closes of one WebSocket per second; a client that is alive sends one or two.
+inline constexpr std::size_t websocket_control_frames_per_second = 100;
+
 // ---- JSON-RPC --------------------------------------------------------------------------------
 /// Nesting of any message. simdjson's own bound is 1024; real schemas nest below 40.
 inline constexpr std::size_t json_depth_max = 128;

@@ -223,6 +223,8 @@ std::string_view reason_phrase(unsigned status) noexcept {
   switch (status) {
   case 100:
     return "Continue";
+  case 101:
+    return "Switching Protocols";
   case 200:
     return "OK";
   case 201:

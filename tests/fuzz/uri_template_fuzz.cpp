@@ -1,6 +1,7 @@
 /// URI templates: any two lines as template and URI, which must end in time; and templates made of
 /// the bytes, which must match their own expansions.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
