@@ -65,7 +65,7 @@ struct downstream_call {
   mcp::era server = mcp::era::legacy;
   /// What a legacy session asked for with logging/setLevel; modern requests carry their own.
   mcp::log_level log_level = mcp::log_level::off;
-  std::string_view target_ref; ///< JSON, replaces params.ref unless it is empty
+  std::string_view target_ref = {}; ///< JSON, replaces params.ref unless it is empty
 };
 
 /// The client's request as `server` wants it: our id and progress token, the tool's own name, the
