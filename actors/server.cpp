@@ -29,12 +29,8 @@ void tell_registry(self_pointer self, engine::server_state at, std::string reaso
   self->send(s.registry, server_changed{std::move(endpoint), nullptr, s.slot});
 }
 
-worker_id home_of(const server_state& s) {
-  return {static_cast<std::uint32_t>(s.slot % s.process->worker_count())};
-}
-
 void close_link(server_state& s) {
-  s.process->post(home_of(s), [slot = s.slot](engine::worker& home) {
+  s.process->post(s.process->home_of(s.slot), [slot = s.slot](engine::worker& home) {
     if (auto* const up = home.find_upstream(slot))
       up->close_link(0);
   });
@@ -47,7 +43,7 @@ void connect(self_pointer self) {
   ++s.link;
   tell_registry(self, engine::server_state::connecting, {});
   engine::link_start start{s.slot, s.link, s.settings, s.known_legacy};
-  s.process->post(home_of(s), [start = std::move(start)](engine::worker& home) mutable {
+  s.process->post(s.process->home_of(s.slot), [start = std::move(start)](engine::worker& home) mutable {
     home.open_link_soon(std::move(start));
   });
 }

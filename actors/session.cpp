@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "engine/http_connection.hpp"
+#include "engine/resource_hub.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 
@@ -12,6 +13,7 @@ using self_pointer = session_actor::stateful_pointer<session_state>;
 
 void finish(self_pointer self) {
   auto& s = self->state;
+  engine::end_subscriptions(*s.process, *s.session);
   self->send(s.lifecycle, session_ended{s.session->id});
   self->quit();
 }

@@ -127,6 +127,8 @@ inline constexpr std::size_t subscriptions_per_client_max = 1'024;
 /// Resources of one server that anyone is subscribed to. A modern server gets all of them in one
 /// request.
 inline constexpr std::size_t subscribed_uris_per_server_max = 8'192;
+/// Subscriptions that a legacy server is asked for at a time: after a reconnect it is asked for all.
+inline constexpr std::size_t subscribe_requests_max = 16;
 
 // ---- Times -----------------------------------------------------------------------------------
 /// From the first byte of a request to the end of its header block.
@@ -161,6 +163,8 @@ inline constexpr seconds drain_timeout{10};
 inline constexpr milliseconds child_stop_grace{2000};
 /// Bursts of list changes are told once, and so are bursts of updates of one resource.
 inline constexpr milliseconds list_changed_coalesce{50};
+/// What a server may take to agree to a subscription; its client waits meanwhile.
+inline constexpr seconds subscribe_timeout{10};
 /// Tools are shown without the server's other lists when these take longer than that.
 inline constexpr seconds other_lists_wait{2};
 /// How long clients may keep the lists of a server that does not say.

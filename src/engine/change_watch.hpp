@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,8 +30,9 @@ class change_watch {
   [[nodiscard]] view_scope scope() const noexcept { return scope_; }
   /// The listen's id as JSON; empty for a session.
   [[nodiscard]] const std::string& subscription_id() const noexcept { return subscription_id_; }
-  /// The first message of a listen: what of its filter is honoured.
-  [[nodiscard]] std::string acknowledgement() const;
+  /// The first message of a listen: what of its filter is honoured. Empty as long as servers have
+  /// not answered to its subscriptions, and once it was given; nothing else is said before.
+  [[nodiscard]] std::string acknowledgement();
   /// The last message of a listen that the gateway ends.
   [[nodiscard]] std::string farewell() const;
 
@@ -37,9 +40,20 @@ class change_watch {
   [[nodiscard]] std::vector<std::string> list_changes();
   /// The client has just seen this list.
   void saw(catalog::list_kind kind);
+  /// The notification for an updated resource; empty when this listener does not want it.
+  [[nodiscard]] std::string update(std::uint32_t slot, std::string_view subscribed,
+                                   std::string_view uri) const;
+  /// What came of one of the listen's subscriptions.
+  void settle(std::uint64_t subscriber, std::string_view uri, bool stands);
+  /// Subscribes again where a server was replaced by another. @returns notifications for the
+  /// resources whose updates may have been missed
+  [[nodiscard]] std::vector<std::string> follow_servers();
+  /// A listen ends: it is subscribed to nothing any more. A session stays subscribed.
+  void end();
 
  private:
   void read_filter(const exchange& listen);
+  void claim(json::slice uri);
   /// `method` as a notification to this listener. @param members of params, with commas between
   [[nodiscard]] std::string notification(std::string_view method, std::string_view members) const;
   [[nodiscard]] std::string subscription_meta() const;
@@ -48,6 +62,10 @@ class change_watch {
   view_scope scope_;
   session_ptr session_;
   std::string subscription_id_;
+  std::uint64_t subscriber_ = 0;
+  std::map<std::string, std::uint32_t, std::less<>> claims_; ///< a listen's resources, with slots
+  std::size_t unsettled_ = 0;
+  bool acknowledged_ = false;                                    ///< or none is due
   std::array<bool, catalog::families.size()> wanted_{};          ///< by family
   std::array<std::uint64_t, catalog::list_kinds.size()> told_{}; ///< fingerprints by list_kind
 };

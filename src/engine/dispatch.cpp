@@ -61,6 +61,7 @@ void initialize(worker& on, exchange& x) {
   opened->scope = x.scope;
   opened->client_info = x.request.params[param_key::client_info].raw;
   opened->capabilities = x.request.params[param_key::capabilities].raw;
+  opened->subscriber = shared.next_subscriber();
   opened->touch(on.now());
   for (const auto kind : catalog::list_kinds)
     opened->seen[index_of(kind)] = shown->list(kind).fingerprint();
@@ -141,6 +142,8 @@ constexpr method_row methods[] = {
     {"resources/list", true, true, list_resources},
     {"resources/templates/list", true, true, list_templates},
     {"prompts/list", true, true, list_prompts},
+    {"resources/subscribe", true, false, subscribe},
+    {"resources/unsubscribe", true, false, unsubscribe},
     {"logging/setLevel", true, false, set_log_level},
     {"subscriptions/listen", false, true, listen},
 };
@@ -169,6 +172,17 @@ void refuse(worker& on, exchange& x, errc code, std::string_view message, std::s
   gateway::pieces text;
   text.add(body);
   tell(on, x, text, http_status);
+}
+
+void answer_error(worker& on, exchange& x, std::string_view failure) {
+  on.metrics().requests.add(metrics::request_result::failed);
+  gateway::pieces text;
+  text.add(R"({"jsonrpc":"2.0","id":)");
+  text.add(x.id());
+  text.add(R"(,"error":)");
+  text.add(failure);
+  text.add("}");
+  tell(on, x, text, 200);
 }
 
 void refuse_unconfigured(worker& on, exchange& x) {

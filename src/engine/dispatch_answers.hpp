@@ -20,6 +20,8 @@ void answer(worker& on, exchange& x, const gateway::pieces& text);
 void answer_result(worker& on, exchange& x, std::string_view result);
 void refuse(worker& on, exchange& x, mcp::errc code, std::string_view message,
             std::string_view data = {}, unsigned http_status = 200);
+/// @param failure a server's error object
+void answer_error(worker& on, exchange& x, std::string_view failure);
 void refuse_unconfigured(worker& on, exchange& x);
 
 /// Sends the request to a server, with the exchange's target set.
@@ -40,5 +42,7 @@ void complete(worker& on, exchange& x);
 /// @param uri of a ref/resource: a string
 void complete_resource(worker& on, exchange& x, json::slice uri);
 void read_resource(worker& on, exchange& x);
+void subscribe(worker& on, exchange& x);
+void unsubscribe(worker& on, exchange& x);
 
 } // namespace nexus::engine

@@ -5,6 +5,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/dispatch_answers.hpp"
 #include "engine/exchange.hpp"
+#include "engine/resource_hub.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 #include "json/write.hpp"
@@ -68,7 +69,59 @@ std::optional<std::uint32_t> find_owner(worker& on, exchange& x, std::string_vie
   return std::nullopt;
 }
 
+/// What a server said to the subscription of a session, back on the worker of the request.
+void subscribed(worker& on, exchange& x, const std::string& uri, const std::string& refusal) {
+  if (refusal.empty())
+    return answer_result(on, x, "{}");
+  static_cast<void>(x.caller->subscriptions.remove(uri));
+  answer_error(on, x, refusal);
+}
+
 } // namespace
+
+void subscribe(worker& on, exchange& x) {
+  const auto quoted = x.request.params[param_key::uri];
+  if (!quoted.is(json::kind::string))
+    return refuse(on, x, errc::invalid_params, "resources/subscribe needs params.uri, a string");
+  std::string uri = json::unquote(quoted);
+  const auto owner = find_owner(on, x, uri);
+  if (!owner)
+    return;
+  const auto* const part = on.snapshot().part(*owner);
+  if (part != nullptr && part->catalogue && !part->catalogue->offers.subscribe)
+    return refuse(on, x, errc::method_not_found,
+                  fmt::format("server '{}' offers no subscriptions", part->name));
+  using outcome = session_subscriptions::outcome;
+  switch (x.caller->subscriptions.add(uri, *owner)) {
+  case outcome::known:
+    return answer_result(on, x, "{}");
+  case outcome::refused:
+    return refuse(on, x, errc::internal_error, "too many subscriptions in this session");
+  case outcome::added:
+    break;
+  }
+  const auto subscriber = x.caller->subscriber;
+  auto on_answer = [&x, back = on.id(), sequence = x.sequence, uri, &shared = on.shared(),
+                    caller = x.caller](const std::string& refusal) {
+    shared.post(back, [&x, sequence, uri, refusal, caller](worker& here) {
+      if (x.sequence == sequence && x.at == exchange::stage::local)
+        subscribed(here, x, uri, refusal);
+      else if (!refusal.empty()) // the client did not wait
+        static_cast<void>(caller->subscriptions.remove(uri));
+    });
+  };
+  subscribe_at_home(on.shared(), *owner, std::move(uri), subscriber, std::move(on_answer));
+}
+
+void unsubscribe(worker& on, exchange& x) {
+  const auto quoted = x.request.params[param_key::uri];
+  if (!quoted.is(json::kind::string))
+    return refuse(on, x, errc::invalid_params, "resources/unsubscribe needs params.uri, a string");
+  auto uri = json::unquote(quoted);
+  if (const auto slot = x.caller->subscriptions.remove(uri))
+    unsubscribe_at_home(on.shared(), *slot, std::move(uri), x.caller->subscriber);
+  answer_result(on, x, "{}");
+}
 
 void read_resource(worker& on, exchange& x) {
   const auto quoted = x.request.params[param_key::uri];

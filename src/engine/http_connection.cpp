@@ -123,6 +123,7 @@ void http_connection::client_gone() {
 
 void http_connection::leave_streams() {
   worker_.remove_stream(*this);
+  watch_->end();
   if (stream_session_) {
     auto expected = static_cast<std::int32_t>(worker_.id().value);
     stream_session_->stream_worker.compare_exchange_strong(expected, -1);

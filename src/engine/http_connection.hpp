@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/batch.hpp"
 #include "engine/change_watch.hpp"
@@ -72,6 +73,8 @@ class http_connection final : private net::stream_handler,
   void begin_head(unsigned status);
   void begin_events();
   void append_event(std::string_view data);
+  /// Sends what a stream is due to hear; empty texts are nothing.
+  void tell(const std::vector<std::string>& messages);
   void send_message(const gateway::pieces& message);
   /// Answers with one JSON text, as JSON or as the last event of a stream.
   void finish_message(const gateway::pieces& message, unsigned http_status);
@@ -92,6 +95,9 @@ class http_connection final : private net::stream_handler,
   [[nodiscard]] view_scope scope() const noexcept override { return watch_->scope(); }
   [[nodiscard]] session* owner() const noexcept override { return stream_session_.get(); }
   void lists_changed() override;
+  void resource_updated(std::uint32_t slot, std::string_view subscribed,
+                        std::string_view uri) override;
+  void subscription_settled(std::uint64_t subscriber, std::string_view uri, bool stands) override;
   void log_message(std::string_view notification) override;
   void finish() override;
 

@@ -83,8 +83,7 @@ void http_connection::listen(exchange& x) {
                           "subscriptions/listen needs Accept: text/event-stream", {});
   watch_ = std::make_unique<change_watch>(worker_, x);
   begin_events();
-  append_event(watch_->acknowledgement());
-  stream_->flush();
+  tell({watch_->acknowledgement()});
   active_ = nullptr;
   worker_.release(x);
   state_ = state::listening;
@@ -94,8 +93,28 @@ void http_connection::listen(exchange& x) {
 void http_connection::lists_changed() {
   if (stream_->queued_bytes() > limits::write_queue_high_bytes)
     return; // told with the next change
-  for (const auto& text : watch_->list_changes())
-    append_event(text);
+  tell(watch_->follow_servers());
+  tell(watch_->list_changes());
+}
+
+void http_connection::resource_updated(std::uint32_t slot, std::string_view subscribed,
+                                       std::string_view uri) {
+  tell({watch_->update(slot, subscribed, uri)});
+}
+
+void http_connection::subscription_settled(std::uint64_t subscriber, std::string_view uri,
+                                           bool stands) {
+  watch_->settle(subscriber, uri, stands);
+  if (auto text = watch_->acknowledgement(); !text.empty()) {
+    tell({std::move(text)});
+    lists_changed(); // what changed since the client asked
+  }
+}
+
+void http_connection::tell(const std::vector<std::string>& messages) {
+  for (const auto& text : messages)
+    if (!text.empty())
+      append_event(text);
   stream_->flush();
 }
 

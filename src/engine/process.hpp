@@ -40,6 +40,12 @@ class process {
   [[nodiscard]] worker& at(worker_id id) const noexcept;
   /// Monotonic time for the control plane; workers have their reactor's. @thread any
   [[nodiscard]] time_point now() const noexcept { return time_.now(); }
+  /// The worker that holds a server's link.
+  [[nodiscard]] worker_id home_of(std::uint32_t slot) const noexcept {
+    return {static_cast<std::uint32_t>(slot % workers_.size())};
+  }
+  /// Names someone who subscribes to resources; never 0. @thread any
+  [[nodiscard]] std::uint64_t next_subscriber() noexcept { return ++subscribers_; }
   /// Runs `work` on a worker's thread. @thread any. @pre all workers are up
   void post(worker_id to, unique_function<void(worker&)> work);
   /// Runs a copy of `work` on every worker.
@@ -69,6 +75,7 @@ class process {
   system_clock_source time_;
   std::vector<std::atomic<worker*>> workers_;
   std::atomic<std::size_t> up_{0};
+  std::atomic<std::uint64_t> subscribers_{0};
   std::mutex runtimes_mutex_; // control path only: workers keep what they got
   std::vector<std::shared_ptr<server_runtime>> runtimes_;
 };

@@ -51,6 +51,8 @@ server_link::~server_link() {
   for (auto* const call : acknowledgements_)
     pool_->cancel(*call);
   listener_.reset();
+  watch_.stream.reset();
+  next_watch_.stream.reset();
   requests_.clear();
   channel_.reset(); // an event stream uses the pool
   if (up_ && pool_ && !endpoint_->session_id.empty()) {
@@ -193,6 +195,8 @@ void server_link::down(std::string reason) {
   handshake_deadline_.cancel();
   fall_back_.cancel();
   enough_waited_.cancel();
+  if (auto* const up = home_.find_upstream(start_.slot); up != nullptr && up->link() == this)
+    up->link_went_down();
   for (auto& listing : listings_)
     listing.later.cancel();
   for (auto& [id, state] : requests_)

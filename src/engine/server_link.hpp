@@ -35,6 +35,15 @@ class server_link final : private channel_handler, private http_call_handler {
   [[nodiscard]] std::size_t queued_bytes() const noexcept;
   /// Asks a legacy server with logging for this severity and above.
   void set_log_level(mcp::log_level level);
+  [[nodiscard]] mcp::era era() const noexcept { return endpoint_->era; }
+  [[nodiscard]] const catalog::offered& offers() const noexcept { return known_.offers; }
+  /// Asks a legacy server for a subscription, or to end one. @param on_answer gets the server's
+  /// error object, or an empty text; it is not called once the link has ended
+  void subscribe(std::string_view uri, unique_function<void(const std::string&)> on_answer);
+  void unsubscribe(std::string_view uri);
+  /// Asks a modern server for updates of these resources and no others. The resource_hub is told
+  /// when it has agreed; what was asked for before ends then.
+  void watch_resources(const std::vector<std::string_view>& uris);
   /// A message from the server that no exchange claims: on the channel, a listening stream, or
   /// within an answer. @param message its slices live during the call
   void on_foreign_message(const mcp::message& message);
@@ -79,7 +88,8 @@ class server_link final : private channel_handler, private http_call_handler {
   /// @returns false when the notification is another
   bool on_list_changed(std::string_view method);
   void listen_for_changes();
-  [[nodiscard]] std::string listen_request(std::string_view filter) const;
+  void on_acknowledged(json::slice subscription);
+  [[nodiscard]] static std::string listen_request(std::int64_t id, std::string_view filter);
   /// Why an outcome is of no use.
   [[nodiscard]] static std::string outcome_text(const outcome& answer);
   /// Whether a stdio child that says nothing may have been thrown off by the probe.
@@ -122,6 +132,13 @@ class server_link final : private channel_handler, private http_call_handler {
   catalog::server_catalogue known_;
   std::array<bool, catalog::families.size()> tells_changes_{}; ///< by family
   std::unique_ptr<event_listener> listener_;
+  /// A subscriptions/listen for resources.
+  struct resource_watch {
+    std::int64_t id = 0;
+    std::unique_ptr<event_listener> stream; ///< over HTTP
+  };
+  void end_watch(resource_watch& which);
+  resource_watch watch_, next_watch_; ///< the acknowledged one, and its successor
   net::timer handshake_deadline_, fall_back_, enough_waited_;
   std::int64_t probe_ = 0, initialize_ = 0; ///< their requests
   bool up_ = false;

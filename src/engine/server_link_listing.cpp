@@ -241,6 +241,8 @@ void server_link::come_up() {
   home_.shared().plane->link_up(std::make_shared<const server_endpoint>(*endpoint_),
                                 std::make_shared<const catalog::server_catalogue>(known_));
   listen_for_changes();
+  if (auto* const up = home_.find_upstream(start_.slot))
+    up->link_came_up();
 }
 
 bool server_link::on_list_changed(std::string_view method) {
@@ -258,9 +260,9 @@ bool server_link::on_list_changed(std::string_view method) {
   return known;
 }
 
-std::string server_link::listen_request(std::string_view filter) const {
+std::string server_link::listen_request(std::int64_t id, std::string_view filter) {
   std::string message;
-  gateway::append_own_request(message, "subscriptions/listen", home_.next_downstream_id(),
+  gateway::append_own_request(message, "subscriptions/listen", id,
                               fmt::format(R"({{"notifications":{}}})", filter), mcp::era::modern);
   return message;
 }
@@ -275,7 +277,7 @@ void server_link::listen_for_changes() {
     members.end();
     if (filter == "{}")
       return;
-    const auto message = listen_request(filter);
+    const auto message = listen_request(home_.next_downstream_id(), filter);
     if (channel_)
       return channel_->send(message);
     listener_ = std::make_unique<event_listener>(*this, home_, *pool_,

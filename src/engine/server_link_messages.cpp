@@ -209,6 +209,19 @@ void server_link::on_foreign_message(const mcp::message& message) {
     return;
   if (on_list_changed(message.method))
     return;
+  if (message.method == "notifications/resources/updated") {
+    const auto uri = message.params[param_key::uri];
+    auto* const up = home_.find_upstream(start_.slot);
+    if (up != nullptr && uri.is(json::kind::string))
+      up->resources().updated(json::unquote(uri));
+    return;
+  }
+  if (message.method == "notifications/subscriptions/acknowledged") {
+    for (const auto& other : message.meta.others())
+      if (other.span.starts_with(R"("io.modelcontextprotocol/subscriptionId")"))
+        on_acknowledged(other.value);
+    return;
+  }
   if (message.method == "notifications/message") {
     const auto level = message.params[param_key::level];
     const auto known =

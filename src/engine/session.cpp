@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/assert.hpp"
+#include "base/limits.hpp"
 #include "engine/control.hpp"
 
 namespace nexus::engine {
@@ -56,6 +57,52 @@ bool parse_session_home(std::string_view id, worker_id& home) noexcept {
     return false;
   home.value = static_cast<std::uint32_t>(digit(id[0]) * 16 + digit(id[1]));
   return true;
+}
+
+session_subscriptions::outcome session_subscriptions::add(std::string_view uri,
+                                                          std::uint32_t slot) {
+  const std::lock_guard lock(mutex_);
+  if (slots_.contains(uri))
+    return outcome::known;
+  if (closed_ || slots_.size() >= limits::subscriptions_per_client_max)
+    return outcome::refused;
+  slots_.emplace(uri, slot);
+  return outcome::added;
+}
+
+std::optional<std::uint32_t> session_subscriptions::remove(std::string_view uri) {
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(uri);
+  if (found == slots_.end())
+    return std::nullopt;
+  const auto slot = found->second;
+  slots_.erase(found);
+  return slot;
+}
+
+bool session_subscriptions::has(std::string_view uri, std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(uri);
+  return found != slots_.end() && found->second == slot;
+}
+
+std::vector<std::pair<std::string, std::uint32_t>> session_subscriptions::all() const {
+  const std::lock_guard lock(mutex_);
+  return {slots_.begin(), slots_.end()};
+}
+
+void session_subscriptions::move(std::string_view uri, std::uint32_t to) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = slots_.find(uri); found != slots_.end())
+    found->second = to;
+}
+
+std::vector<std::pair<std::string, std::uint32_t>> session_subscriptions::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  std::vector<std::pair<std::string, std::uint32_t>> left(slots_.begin(), slots_.end());
+  slots_.clear();
+  return left;
 }
 
 } // namespace nexus::engine

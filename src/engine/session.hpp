@@ -3,8 +3,15 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/ids.hpp"
@@ -18,6 +25,31 @@ struct view_scope {
   bool one_server = false;
   std::uint32_t slot = 0;
   friend bool operator==(view_scope, view_scope) = default;
+};
+
+/// The resources that a session is subscribed to, each with its server. @thread any: its mutex is
+/// taken for requests about subscriptions and for updates alone, and nothing else is locked inside
+class session_subscriptions {
+ public:
+  enum class outcome : std::uint8_t {
+    added,
+    known,
+    refused, ///< too many, or the session is closed
+  };
+  [[nodiscard]] outcome add(std::string_view uri, std::uint32_t slot);
+  /// @returns its server, if there was such a subscription
+  [[nodiscard]] std::optional<std::uint32_t> remove(std::string_view uri);
+  [[nodiscard]] bool has(std::string_view uri, std::uint32_t slot) const;
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint32_t>> all() const;
+  /// The server of a resource was replaced by another.
+  void move(std::string_view uri, std::uint32_t to);
+  /// Empties it for good.
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint32_t>> close();
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::uint32_t, std::less<>> slots_; ///< by URI
+  bool closed_ = false;
 };
 
 /// A legacy client's session, shared by the workers that serve it and the actor that owns its
@@ -36,6 +68,8 @@ struct session {
   std::atomic<bool> closed{false};
   /// The worker that holds the session's listening stream, or -1.
   std::atomic<std::int32_t> stream_worker{-1};
+  std::uint64_t subscriber = 0; ///< who it is to resource_hub
+  session_subscriptions subscriptions;
   /// The fingerprints of the lists that this client was told about last, by list_kind.
   std::array<std::atomic<std::uint64_t>, catalog::list_kinds.size()> seen{};
 

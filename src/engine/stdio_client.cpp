@@ -96,8 +96,7 @@ void stdio_client::serve_message(exchange& x) {
   if (is_request)
     return dispatch(worker_, x);
   if (x.request.method == "notifications/cancelled")
-    std::erase_if(listens_, [id = x.request.params[mcp::param_key::request_id].raw](
-                                const auto& open) { return open->subscription_id() == id; });
+    end_listen(x.request.params[mcp::param_key::request_id].raw);
   if (x.request.kind == mcp::message_kind::notification)
     dispatch(worker_, x);
   else
@@ -191,18 +190,54 @@ void stdio_client::listen(exchange& x) {
   if (listens_.size() >= limits::calls_per_connection_max)
     return refuse(x, mcp::errc::internal_error, "too many listens are open; cancel some");
   listens_.push_back(std::make_unique<change_watch>(worker_, x));
-  write_line(listens_.back()->acknowledgement());
+  tell({listens_.back()->acknowledgement()});
   worker_.release(x);
   one_less();
 }
 
+void stdio_client::end_listen(std::string_view id) {
+  const auto found = std::find_if(listens_.begin(), listens_.end(),
+                                  [id](const auto& open) { return open->subscription_id() == id; });
+  if (found == listens_.end())
+    return;
+  (*found)->end();
+  listens_.erase(found);
+}
+
+void stdio_client::tell(const std::vector<std::string>& messages) {
+  for (const auto& text : messages)
+    if (!text.empty())
+      write_line(text);
+}
+
 void stdio_client::lists_changed() {
+  if (session_watch_) {
+    tell(session_watch_->follow_servers());
+    tell(session_watch_->list_changes());
+  }
+  for (const auto& open : listens_) {
+    tell(open->follow_servers());
+    tell(open->list_changes());
+  }
+}
+
+void stdio_client::resource_updated(std::uint32_t slot, std::string_view subscribed,
+                                    std::string_view uri) {
   if (session_watch_)
-    for (const auto& text : session_watch_->list_changes())
-      write_line(text);
+    tell({session_watch_->update(slot, subscribed, uri)});
   for (const auto& open : listens_)
-    for (const auto& text : open->list_changes())
-      write_line(text);
+    tell({open->update(slot, subscribed, uri)});
+}
+
+void stdio_client::subscription_settled(std::uint64_t subscriber, std::string_view uri,
+                                        bool stands) {
+  for (const auto& open : listens_) {
+    open->settle(subscriber, uri, stands);
+    if (auto text = open->acknowledgement(); !text.empty()) {
+      tell({std::move(text)});
+      tell(open->list_changes()); // what changed since the client asked
+    }
+  }
 }
 
 void stdio_client::log_message(std::string_view notification) {

@@ -36,6 +36,10 @@ class stdio_client final : private net::stream_handler,
   void refuse(exchange& x, mcp::errc code, std::string_view message, std::string_view data = {});
   void write_line(std::string_view text);
   void one_less();
+  /// Writes what the client is due to hear; empty texts are nothing.
+  void tell(const std::vector<std::string>& messages);
+  /// @param id of a modern listen, JSON
+  void end_listen(std::string_view id);
 
   void send_notification(exchange& x, const gateway::pieces& message) override;
   void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
@@ -48,6 +52,9 @@ class stdio_client final : private net::stream_handler,
   [[nodiscard]] view_scope scope() const noexcept override { return {}; }
   [[nodiscard]] session* owner() const noexcept override { return session_.get(); }
   void lists_changed() override;
+  void resource_updated(std::uint32_t slot, std::string_view subscribed,
+                        std::string_view uri) override;
+  void subscription_settled(std::uint64_t subscriber, std::string_view uri, bool stands) override;
   void log_message(std::string_view notification) override;
   void finish() override;
 

@@ -527,8 +527,28 @@ void upstream::connect(link_start start) {
 }
 
 void upstream::close_link(std::uint64_t generation) {
-  if (link_ && (generation == 0 || link_->generation() == generation))
-    owner_.bury(std::move(link_));
+  if (!link_ || (generation != 0 && link_->generation() != generation))
+    return;
+  link_went_down();
+  owner_.bury(std::move(link_));
+}
+
+resource_hub& upstream::resources() {
+  if (!resources_) {
+    resources_ = std::make_unique<resource_hub>(owner_, slot_);
+    link_came_up();
+  }
+  return *resources_;
+}
+
+void upstream::link_came_up() {
+  if (resources_ && link_ && link_->up())
+    resources_->attach(*link_);
+}
+
+void upstream::link_went_down() {
+  if (resources_)
+    resources_->detach();
 }
 
 } // namespace nexus::engine

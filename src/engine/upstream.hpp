@@ -12,6 +12,7 @@
 #include "engine/http_pool.hpp"
 #include "engine/http_target.hpp"
 #include "engine/process.hpp"
+#include "engine/resource_hub.hpp"
 #include "mcp/message.hpp"
 
 namespace nexus::engine {
@@ -50,6 +51,11 @@ class upstream {
   /// @param generation closes only this one; 0: whichever there is
   void close_link(std::uint64_t generation);
   [[nodiscard]] server_link* link() noexcept { return link_.get(); }
+  /// Its clients' subscriptions. @pre this is the home worker
+  [[nodiscard]] resource_hub& resources();
+  /// The link is up, or of no use any more: the subscriptions move.
+  void link_came_up();
+  void link_went_down();
 
   // ---- What a channel carries back
   void on_channel_message(std::int64_t id, const mcp::message& message);
@@ -100,6 +106,7 @@ class upstream {
   std::string prefix_; ///< of a POST to the current endpoint
   std::deque<exchange*> waiting_;
   std::unordered_map<std::int64_t, exchange*> on_channel_;
+  std::unique_ptr<resource_hub> resources_; ///< made when it is first needed
   std::unique_ptr<server_link> link_;
   bool wanted_told_ = false;
 };

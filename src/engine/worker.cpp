@@ -300,6 +300,18 @@ void worker::tell_lists_changed() {
       stream->lists_changed();
 }
 
+void worker::tell_updated(std::uint32_t slot, std::string_view subscribed, std::string_view uri) {
+  const auto streams = streams_;
+  for (auto* const stream : streams)
+    stream->resource_updated(slot, subscribed, uri);
+}
+
+void worker::tell_settled(std::uint64_t subscriber, std::string_view uri, bool stands) {
+  const auto streams = streams_;
+  for (auto* const stream : streams)
+    stream->subscription_settled(subscriber, uri, stands);
+}
+
 void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification) {
   const auto streams = streams_;
   for (auto* const stream : streams) {

@@ -35,6 +35,13 @@ class listening_stream {
   [[nodiscard]] virtual session* owner() const noexcept = 0;
   /// Some list that this client sees may have changed.
   virtual void lists_changed() = 0;
+  /// A resource of a server was updated. @param subscribed the URI to which clients are subscribed:
+  /// `uri`, or what contains it
+  virtual void resource_updated(std::uint32_t slot, std::string_view subscribed,
+                                std::string_view uri) = 0;
+  /// What came of a listen's subscription to a resource.
+  virtual void subscription_settled(std::uint64_t subscriber, std::string_view uri,
+                                    bool stands) = 0;
   /// A log message of a server, as a JSON-RPC notification.
   virtual void log_message(std::string_view notification) = 0;
   /// The process stops: end the stream the way its protocol wants.
@@ -109,6 +116,8 @@ class worker {
   void end_stream(const session& of);
   /// Tells streams whose visible lists differ from what they were told. Coalesced.
   void tell_lists_changed();
+  void tell_updated(std::uint32_t slot, std::string_view subscribed, std::string_view uri);
+  void tell_settled(std::uint64_t subscriber, std::string_view uri, bool stands);
   /// A log message of a server, not tied to a request: to legacy sessions that asked for logs.
   void tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification);
 

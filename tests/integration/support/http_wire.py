@@ -138,9 +138,10 @@ class Response:
                     while connection.read_until(b"\r\n", limit()):
                         pass
                     return
-                yield connection.read_exactly(size, limit())
+                piece = connection.read_exactly(size, limit())
                 if connection.read_exactly(2, limit()) != b"\r\n":
                     raise WireError("a chunk is longer than its size")
+                yield piece  # a reader may stop here, and another go on
         elif self.header("content-length") is not None:
             size = int(self.header("content-length"))
             if size:
