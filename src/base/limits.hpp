@@ -130,6 +130,13 @@ inline constexpr std::size_t subscribed_uris_per_server_max = 8'192;
 /// Subscriptions that a legacy server is asked for at a time: after a reconnect it is asked for all.
 inline constexpr std::size_t subscribe_requests_max = 16;
 
+/// What one call may ask its client for at a time.
+inline constexpr std::size_t questions_per_call_max = 32;
+/// How often one call may ask a legacy client, and with it the server be called again.
+inline constexpr unsigned question_rounds_max = 8;
+/// Calls of modern clients that wait for a retry with answers, per worker. Each holds a permit.
+inline constexpr std::size_t parked_calls_max = 1'000;
+
 // ---- Times -----------------------------------------------------------------------------------
 /// From the first byte of a request to the end of its header block.
 inline constexpr seconds http_header_timeout{10};
@@ -139,6 +146,12 @@ inline constexpr seconds http_body_timeout{30};
 inline constexpr seconds http_idle_timeout{75};
 /// A peer that takes no byte of what is queued for it.
 inline constexpr seconds write_stall_timeout{30};
+/// A client has this long to answer what a server asks in the middle of a call: people may be asked.
+inline constexpr seconds question_timeout{600};
+/// Questions of one call that come within this time of the first go to a modern client together.
+inline constexpr milliseconds question_coalesce{15};
+/// A modern server that answers with nothing but a state is asked again after this time.
+inline constexpr milliseconds input_retry_delay{250};
 /// How long a worker in a conversation with one peer looks for the next message before it sleeps:
 /// about what falling asleep and being woken takes.
 inline constexpr std::chrono::microseconds spin_max{100};

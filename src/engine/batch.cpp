@@ -81,8 +81,10 @@ void batch::start() {
       under_way_.push_back(x);
     if (x->request.kind == message_kind::request || x->request.kind == message_kind::notification)
       dispatch(worker_, *x);
-    else
+    else {
+      worker_.take_answer(x->caller.get(), x->request);
       worker_.release(*x);
+    }
   }
   starting_ = false;
   end_if_done();
@@ -103,6 +105,15 @@ void batch::send_answer(exchange& x, const gateway::pieces& message, unsigned) {
   answers_ += answers_.empty() ? '[' : ',';
   message.append_to(answers_);
   ended(x);
+}
+
+bool batch::ask(exchange&, std::string_view request) {
+  if (sink_ == nullptr)
+    return false;
+  gateway::pieces message;
+  message.add(request);
+  sink_->batch_notification(message);
+  return true;
 }
 
 void batch::send_cancelled(exchange& x) {

@@ -53,6 +53,7 @@ class batch final : private client_adapter {
   void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
   void listen(exchange& x) override;
   void send_cancelled(exchange& x) override;
+  [[nodiscard]] bool ask(exchange& x, std::string_view request) override;
 
   worker& worker_;
   batch_sink* sink_; ///< null once the client has gone

@@ -60,7 +60,9 @@ void initialize(worker& on, exchange& x) {
   opened->revision = mcp::negotiate_legacy(json::unquote(requested));
   opened->scope = x.scope;
   opened->client_info = x.request.params[param_key::client_info].raw;
-  opened->capabilities = x.request.params[param_key::capabilities].raw;
+  opened->able = gateway::read_client_capabilities(x.request.params[param_key::capabilities].raw,
+                                                   on.scanner());
+  opened->able_json = opened->able.to_json();
   opened->subscriber = shared.next_subscriber();
   opened->touch(on.now());
   for (const auto kind : catalog::list_kinds)

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "engine/http_pool.hpp"
@@ -15,6 +17,7 @@
 
 namespace nexus::engine {
 
+class dialogue;
 class exchange;
 class worker;
 class upstream;
@@ -33,6 +36,9 @@ class client_adapter {
   virtual void listen(exchange& x) = 0;
   /// The client cancelled the exchange: whatever its framing still wants is sent.
   virtual void send_cancelled(exchange& x) = 0;
+  /// A request of a server, or what it says about one, in the middle of the exchange. @returns
+  /// false when this client reads nothing but the answer
+  [[nodiscard]] virtual bool ask(exchange& x, std::string_view request) = 0;
 };
 
 /// One message of a client on its way: the request's text, whose it is, where it goes and by when.
@@ -40,6 +46,7 @@ class client_adapter {
 class exchange final : public http_call_handler {
  public:
   exchange();
+  ~exchange() override;
 
   // What was asked
   std::string text; ///< owns every slice of `request`
@@ -64,12 +71,16 @@ class exchange final : public http_call_handler {
     local,   ///< being answered without a server
     waiting, ///< for a server that connects, a permit or the queue
     sent,
+    elsewhere, ///< takes part in a parked call; `parked_at` says where
   };
   stage at = stage::idle;
   upstream* via = nullptr;    ///< set while waiting or sent
   std::uint64_t sequence = 0; ///< changes with every use of a pooled object
   std::int64_t downstream_id = 0;
-  http_call* call = nullptr; ///< the HTTP request that carries it
+  http_call* call = nullptr;      ///< the HTTP request that carries it
+  std::unique_ptr<dialogue> talk; ///< about what the server wants to know; usually none
+  std::string server_state;       ///< JSON: the requestState that a modern server gave
+  std::pair<worker_id, std::uint64_t> parked_at; ///< worker and sequence
   bool has_permit = false;
   bool resent = false;         ///< sent again once already
   bool asked_again = false;    ///< looked for its resource a second time

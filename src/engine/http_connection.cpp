@@ -259,6 +259,17 @@ void http_connection::send_notification(exchange&, const gateway::pieces& messag
   send_message(message);
 }
 
+bool http_connection::ask(exchange&, std::string_view request) {
+  if (!events_begun_) {
+    if (!accepts_events_ || parser_.message().version != 11)
+      return false;
+    begin_events();
+  }
+  append_event(request);
+  stream_->flush();
+  return true;
+}
+
 void http_connection::batch_notification(const gateway::pieces& message) {
   send_message(message);
 }

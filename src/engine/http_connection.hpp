@@ -86,6 +86,7 @@ class http_connection final : private net::stream_handler,
   void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
   void listen(exchange& x) override;
   void send_cancelled(exchange& x) override;
+  [[nodiscard]] bool ask(exchange& x, std::string_view request) override;
 
   // batch_sink
   void batch_notification(const gateway::pieces& message) override;

@@ -262,10 +262,13 @@ void http_connection::session_found(exchange& x, session_ptr found) {
   if (x.request.kind == mcp::message_kind::request)
     return dispatch(worker_, x);
   active_ = nullptr;
-  if (x.request.kind == mcp::message_kind::notification)
+  if (x.request.kind == mcp::message_kind::notification) {
     dispatch(worker_, x);
-  else
+  } else {
+    if (x.caller)
+      worker_.take_answer(x.caller.get(), x.request);
     worker_.release(x);
+  }
   respond(202, {}, {});
 }
 

@@ -11,12 +11,18 @@ std::string host_of(const std::string& listen) {
   return parsed ? parsed->host : std::string();
 }
 
+seal::key_ring fresh_keys() {
+  auto made = seal::key_ring::random();
+  NEXUS_ASSERT(made.has_value()); // the kernel's random source does not fail once booted
+  return std::move(*made);
+}
+
 } // namespace
 
 process::process(std::size_t workers, const config::gateway& settings)
     : metrics(workers), limits(settings.limits),
       hosts(host_of(settings.listen), settings.allowed_hosts, settings.allowed_origins),
-      workers_(workers) {}
+      keys(fresh_keys()), workers_(workers) {}
 
 worker& process::at(worker_id id) const noexcept {
   NEXUS_ASSERT(id.value < workers_.size());

@@ -15,6 +15,7 @@
 #include "engine/control.hpp"
 #include "gateway/host_check.hpp"
 #include "metrics/metrics.hpp"
+#include "seal/key_ring.hpp"
 
 namespace nexus::engine {
 
@@ -59,6 +60,7 @@ class process {
   control* plane = nullptr; ///< set before the workers serve
   const config::tunable_limits limits;
   const gateway::host_check hosts;
+  const seal::key_ring keys; ///< of what clients carry
   std::atomic<bool> draining{false};
   std::atomic<std::uint64_t> sessions{0};
   std::atomic<std::uint64_t> connections{0};

@@ -153,8 +153,9 @@ void server_link::initialize() {
       endpoint_->channel && pool_ ? mcp::revision::r2024_11_05 : mcp::newest_legacy;
   initialize_ = request(
       "initialize",
-      fmt::format(R"({{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{}}})",
-                  mcp::to_string(endpoint_->revision), gateway::implementation_json()),
+      fmt::format(R"({{"protocolVersion":"{}","capabilities":{},"clientInfo":{}}})",
+                  mcp::to_string(endpoint_->revision), gateway::own_capabilities(),
+                  gateway::implementation_json()),
       start_.settings->handshake_timeout, [this](const outcome& answer) { on_initialize(answer); });
 }
 
@@ -194,9 +195,9 @@ void server_link::down(std::string reason) {
   ended_ = true;
   handshake_deadline_.cancel();
   fall_back_.cancel();
-  enough_waited_.cancel();
   if (auto* const up = home_.find_upstream(start_.slot); up != nullptr && up->link() == this)
     up->link_went_down();
+  enough_waited_.cancel();
   for (auto& listing : listings_)
     listing.later.cancel();
   for (auto& [id, state] : requests_)

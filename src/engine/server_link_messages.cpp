@@ -222,6 +222,13 @@ void server_link::on_foreign_message(const mcp::message& message) {
         on_acknowledged(other.value);
     return;
   }
+  if (message.method == "notifications/cancelled") {
+    const auto id = message.params[param_key::request_id];
+    return home_.shared().post_to_all([slot = start_.slot, raw = std::string(id.raw)](worker& w) {
+      if (auto* const up = w.find_upstream(slot))
+        up->question_withdrawn(raw);
+    });
+  }
   if (message.method == "notifications/message") {
     const auto level = message.params[param_key::level];
     const auto known =
@@ -239,15 +246,15 @@ void server_link::on_foreign_message(const mcp::message& message) {
 }
 
 void server_link::reply(const mcp::message& request) {
-  std::string text;
-  if (request.method == "ping") {
-    text = gateway::result_response(request.id.raw, "{}");
-  } else {
-    log::debug("server", "request_refused",
-               {{"server", start_.settings->name}, {"method", request.method}});
-    text = gateway::error_response(request.id.raw, mcp::json_rpc_code(mcp::errc::method_not_found),
-                                   "the gateway did not declare a capability for this method");
-  }
+  auto* const up = home_.find_upstream(start_.slot);
+  if (request.method != "ping" && up_ && up != nullptr)
+    return up->route_question(request);
+  const auto text =
+      request.method == "ping" ? gateway::result_response(request.id.raw, "{}")
+      : request.method == "roots/list"
+          ? gateway::result_response(request.id.raw, R"({"roots":[]})")
+          : gateway::error_response(request.id.raw, mcp::json_rpc_code(mcp::errc::method_not_found),
+                                    "nobody could answer during the handshake");
   if (channel_)
     return channel_->send(text);
   acknowledgements_.push_back(&pool_->start(post_text(text, request.method), *this));

@@ -16,6 +16,7 @@
 #include "base/clock.hpp"
 #include "base/ids.hpp"
 #include "catalog/item_list.hpp"
+#include "gateway/client_capabilities.hpp"
 #include "mcp/revision.hpp"
 
 namespace nexus::engine {
@@ -59,8 +60,9 @@ struct session {
   worker_id home; ///< where it was opened; knows every session of its own
   mcp::revision revision = mcp::newest_legacy;
   view_scope scope;
-  std::string client_info;  ///< JSON
-  std::string capabilities; ///< JSON
+  std::string client_info;           ///< JSON
+  gateway::client_capabilities able; ///< what servers may ask it for
+  std::string able_json;             ///< the same, as modern servers are told
   bool over_stdio = false;
 
   std::atomic<mcp::log_level> log_level{mcp::log_level::off}; ///< off: none was asked for

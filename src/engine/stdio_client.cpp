@@ -99,8 +99,10 @@ void stdio_client::serve_message(exchange& x) {
     end_listen(x.request.params[mcp::param_key::request_id].raw);
   if (x.request.kind == mcp::message_kind::notification)
     dispatch(worker_, x);
-  else
+  else {
+    worker_.take_answer(session_.get(), x.request);
     worker_.release(x);
+  }
   one_less();
 }
 
@@ -180,6 +182,11 @@ void stdio_client::send_notification(exchange&, const gateway::pieces& message) 
   if (stream_->queued_bytes() > limits::write_queue_high_bytes)
     return;
   write_line(message.to_string());
+}
+
+bool stdio_client::ask(exchange&, std::string_view request) {
+  write_line(request);
+  return true;
 }
 
 void stdio_client::send_cancelled(exchange&) {

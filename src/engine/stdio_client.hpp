@@ -45,6 +45,7 @@ class stdio_client final : private net::stream_handler,
   void send_answer(exchange& x, const gateway::pieces& message, unsigned http_status) override;
   void listen(exchange& x) override;
   void send_cancelled(exchange& x) override;
+  [[nodiscard]] bool ask(exchange& x, std::string_view request) override;
 
   void batch_notification(const gateway::pieces& message) override;
   void batch_done(batch& which, const std::string& answers) override;

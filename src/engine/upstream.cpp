@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "engine/dialogue.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/server_link.hpp"
 #include "engine/worker.hpp"
@@ -53,6 +54,8 @@ void upstream::submit(exchange& x) {
   x.at = exchange::stage::waiting;
   x.timeout = endpoint_->settings ? endpoint_->settings->call_timeout
                                   : milliseconds(limits::call_timeout_default);
+  if (x.request.params.has(mcp::param_key::request_state) && !open_state(x))
+    return;
   // What was spent waiting for a catalogue counts.
   owner_.reactor().arm(x.deadline, x.timeout - (owner_.now() - x.started));
   switch (endpoint_->state) {
@@ -133,15 +136,30 @@ void upstream::resolve(exchange& x) {
 void upstream::send(exchange& x) {
   x.at = exchange::stage::sent;
   x.sent_at = owner_.now();
-  x.downstream_id = owner_.next_downstream_id();
   metrics_.in_flight.up();
+  transmit(x);
+}
+
+void upstream::transmit(exchange& x) {
+  x.downstream_id = owner_.next_downstream_id();
   auto& text = owner_.scratch;
   text.clear();
   const auto level =
       x.caller ? x.caller->log_level.load(std::memory_order_relaxed) : mcp::log_level::off;
-  gateway::append_request(
-      text, x.request,
-      {x.request.method, x.target_name, x.downstream_id, endpoint_->era, level, x.target_ref});
+  gateway::downstream_call call;
+  call.method = x.request.method;
+  call.target_name = x.target_name;
+  call.target_ref = x.target_ref;
+  call.id = x.downstream_id;
+  call.server = endpoint_->era;
+  call.log_level = level;
+  std::string capabilities;
+  if (endpoint_->era == mcp::era::modern)
+    call.capabilities = capabilities = declared_capabilities(x);
+  call.request_state = x.talk ? x.talk->request_state() : x.server_state;
+  if (x.talk)
+    call.input_responses = x.talk->input_responses();
+  gateway::append_request(text, x.request, call);
   if (endpoint_->channel)
     send_channel(x);
   else
@@ -204,6 +222,10 @@ void upstream::tell_cancelled(const exchange& x) {
       text, "notifications/cancelled",
       fmt::format(R"({{"requestId":{},"reason":"the caller gave the request up"}})",
                   x.downstream_id));
+  tell_server(std::move(text));
+}
+
+void upstream::tell_server(std::string text) {
   if (!endpoint_->channel) {
     if (pool_)
       pool_->send(prefix_ + std::to_string(text.size()) + "\r\n\r\n" + text);
@@ -216,6 +238,8 @@ void upstream::tell_cancelled(const exchange& x) {
 }
 
 void upstream::abandon(exchange& x, give_up why) {
+  if (x.at == exchange::stage::elsewhere)
+    return abandon_elsewhere(x);
   const bool was_sent = x.at == exchange::stage::sent;
   tell_cancelled(x);
   if (was_sent && x.call != nullptr)
@@ -227,12 +251,16 @@ void upstream::abandon(exchange& x, give_up why) {
                             : fmt::format("it could not be called within {} ms", x.timeout.count());
     return answer_failure(x, call_result::timeout, "timed out", reason);
   }
+  if (x.talk)
+    x.talk->withdraw();
   if (x.client != nullptr)
     x.client->send_cancelled(x);
   conclude(x, call_result::cancelled);
 }
 
 void upstream::conclude(exchange& x, call_result how) {
+  if (x.at == exchange::stage::elsewhere)
+    return owner_.release(x); // it is counted where it was parked
   if (x.at == exchange::stage::sent) {
     metrics_.in_flight.down();
     metrics_.latency.record(owner_.now() - x.sent_at);
@@ -257,221 +285,6 @@ void upstream::conclude(exchange& x, call_result how) {
     });
   if (!waiting_.empty())
     pump();
-}
-
-void upstream::answer_response(exchange& x, const mcp::message& response) {
-  using mcp::result_key;
-  gateway::pieces answer;
-  std::string own;
-  call_result how = call_result::ok;
-  if (response.kind == message_kind::response) {
-    const auto type = response.result[result_key::result_type];
-    if (type && type.raw != R"("complete")")
-      return answer_failure(x, call_result::protocol_error, "answered what was not asked for",
-                            fmt::format("its result is of type {}", type.raw.substr(0, 64)));
-    if (response.result[result_key::is_error].raw == "true")
-      how = call_result::tool_error;
-    gateway::render_result(answer, owner_.rebuilt_result, x.id(), response, x.era, owner_.scanner(),
-                           gateway::caching_of(x.request.method));
-    if (endpoint_->resources)
-      owner_.learn_resources(slot_, response.result.whole.raw);
-    owner_.metrics().requests.add(metrics::request_result::ok);
-  } else {
-    how = call_result::protocol_error;
-    const auto code = json::to_int64(response.error[mcp::error_key::code]);
-    // Codes about one hop's envelope mean nothing on the other.
-    if (!code || (*code <= -32020 && *code >= -32099))
-      return answer_failure(x, how, "refused the gateway's request",
-                            response.error.whole.raw.substr(0, 500));
-    gateway::render_error(answer, owner_.rebuilt_result, x.id(), response,
-                          {x.era, endpoint_->era, x.request.params[mcp::param_key::uri].raw});
-    owner_.metrics().requests.add(metrics::request_result::failed);
-  }
-  if (x.client != nullptr)
-    x.client->send_answer(x, answer, 200);
-  conclude(x, how);
-}
-
-std::string upstream::failure_data(const exchange& x, std::string_view reason) const {
-  std::string data;
-  json::object_writer out(data);
-  if (endpoint_->settings)
-    out.string("server", endpoint_->settings->name);
-  if (!x.target_name.empty())
-    out.string("tool", x.target_name);
-  out.string("reason", reason);
-  out.end();
-  return data;
-}
-
-void upstream::answer_failure(exchange& x, call_result how, std::string_view what,
-                              std::string_view reason) {
-  const auto name = endpoint_->settings ? endpoint_->settings->name : std::string("?");
-  log::info("call", "failed",
-            {{"server", name}, {"tool", x.target_name}, {"what", what}, {"reason", reason}});
-  owner_.metrics().requests.add(metrics::request_result::failed);
-  if (x.client != nullptr) {
-    const auto text = gateway::error_response(x.id(), mcp::json_rpc_code(mcp::errc::internal_error),
-                                              fmt::format("server '{}' {}: {}", name, what, reason),
-                                              failure_data(x, reason));
-    gateway::pieces answer;
-    answer.add(text);
-    x.client->send_answer(x, answer, 200);
-  }
-  conclude(x, how);
-}
-
-void upstream::forward_notification(exchange& x, const mcp::message& message) {
-  if (x.client == nullptr)
-    return;
-  gateway::pieces text;
-  if (message.method == "notifications/progress") {
-    const auto token = x.request.meta[mcp::meta_key::progress_token];
-    if (!token || !gateway::render_progress(owner_.scratch, message, token.raw))
-      return;
-    text.add(owner_.scratch);
-    return x.client->send_notification(x, text);
-  }
-  if (message.method != "notifications/message" || !message.params.whole.is(json::kind::object))
-    return;
-  const auto level = message.params[mcp::param_key::level];
-  const auto known =
-      level.is(json::kind::string) ? mcp::parse_log_level(json::unquote(level)) : std::nullopt;
-  if (!known || *known < x.log_level)
-    return;
-  text.add(R"({"jsonrpc":"2.0","method":"notifications/message","params":)");
-  text.add(message.params.whole.raw);
-  text.add("}");
-  x.client->send_notification(x, text);
-}
-
-void upstream::on_channel_message(std::int64_t id, const mcp::message& message) {
-  const auto found = on_channel_.find(id);
-  if (found == on_channel_.end()) {
-    log::debug("server", "late_message", {{"slot", slot_}, {"id", id}});
-    return;
-  }
-  auto& x = *found->second;
-  if (message.kind == message_kind::notification)
-    return forward_notification(x, message);
-  answer_response(x, message);
-}
-
-bool upstream::offer_log(mcp::log_level level, std::string_view notification) {
-  // A channel does not say to which call a log message belongs; with one call there is no doubt.
-  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1)
-    return false;
-  auto& x = *on_channel_.begin()->second;
-  if (x.client == nullptr || level < x.log_level)
-    return false;
-  gateway::pieces text;
-  text.add(notification);
-  x.client->send_notification(x, text);
-  return true;
-}
-
-void upstream::fail_sole_call(const std::string& why) {
-  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1)
-    return;
-  answer_failure(*on_channel_.begin()->second, call_result::protocol_error, "answered unreadably",
-                 why);
-}
-
-void upstream::on_call_message(exchange& x, std::string_view text) {
-  auto& message = owner_.response;
-  if (auto parsed = mcp::parse_message(text, owner_.scanner(), message); !parsed) {
-    pool_->cancel(*x.call);
-    x.call = nullptr;
-    return answer_failure(x, call_result::protocol_error, "answered unreadably",
-                          parsed.error().message);
-  }
-  if (message.kind == message_kind::notification) {
-    if (message.method == "notifications/progress" || message.method == "notifications/message")
-      return forward_notification(x, message);
-    // List changes may come on any stream of a legacy server.
-    owner_.shared().post(endpoint_->home,
-                         [slot = slot_, copy = std::string(text)](worker& home) mutable {
-                           json::ensure_padding(copy);
-                           auto* const up = home.find_upstream(slot);
-                           if (up != nullptr && up->link() != nullptr &&
-                               mcp::parse_message(copy, home.scanner(), home.response))
-                             up->link()->on_foreign_message(home.response);
-                         });
-    return;
-  }
-  if (message.kind == message_kind::request) {
-    const auto answer = message.method == "ping"
-                            ? gateway::result_response(message.id.raw, "{}")
-                            : gateway::error_response(
-                                  message.id.raw, mcp::json_rpc_code(mcp::errc::method_not_found),
-                                  "the gateway did not declare a capability for this method");
-    return pool_->send(prefix_ + std::to_string(answer.size()) + "\r\n\r\n" + answer);
-  }
-  const auto status = http_pool::head_of(*x.call).status;
-  if (message.kind == message_kind::error_response && status >= 400 && lost_session(status, text)) {
-    pool_->detach(*x.call);
-    x.call = nullptr;
-    return send_again(x);
-  }
-  const auto id = json::to_int64(message.id);
-  const bool ours = (id && *id == x.downstream_id) ||
-                    (message.kind == message_kind::error_response && !message.id);
-  if (!ours) {
-    log::warn("server", "answer_without_our_id", {{"slot", slot_}});
-    return;
-  }
-  pool_->detach(*x.call);
-  x.call = nullptr;
-  answer_response(x, message);
-}
-
-bool upstream::lost_session(unsigned status, std::string_view body) const {
-  if (endpoint_->session_id.empty())
-    return false;
-  if (status == 404)
-    return true;
-  // Several servers answer 400 where the specification wants 404.
-  return status == 400 && to_lower(body).find("session") != std::string::npos;
-}
-
-void upstream::send_again(exchange& x) {
-  owner_.shared().plane->link_down(slot_, endpoint_->link,
-                                   {"the server does not know the session any more", false, true});
-  if (x.resent)
-    return answer_failure(x, call_result::protocol_error, "loses its sessions",
-                          "the call was refused twice for want of a session");
-  // The server refused the request unread, so sending it once more is safe.
-  x.resent = true;
-  metrics_.in_flight.down();
-  give_permit(x);
-  x.at = exchange::stage::waiting;
-  if (endpoint_->state == server_state::ready) {
-    auto stale = std::make_shared<server_endpoint>(*endpoint_);
-    stale->state = server_state::connecting;
-    endpoint_ = std::move(stale);
-  }
-  wait(x);
-}
-
-void upstream::on_call_end(exchange& x, const http::response_head& head, std::string_view body) {
-  x.call = nullptr;
-  if (head.status >= 400 && lost_session(head.status, body))
-    return send_again(x);
-  answer_failure(x, call_result::transport_error, "gave no answer",
-                 head.status == 200 ? "its response ended without one"
-                                    : fmt::format("HTTP {} {}", head.status, body.substr(0, 200)));
-}
-
-void upstream::on_call_failure(exchange& x, const error& reason, bool untouched) {
-  x.call = nullptr;
-  if (untouched && x.safe_to_repeat && !x.resent) {
-    x.resent = true;
-    metrics_.in_flight.down();
-    return send(x);
-  }
-  if (reason.code == net::errc::connect_failed)
-    owner_.shared().plane->link_down(slot_, endpoint_->link, {reason.message, false, false});
-  answer_failure(x, call_result::transport_error, "failed", reason.message);
 }
 
 void upstream::install(endpoint_ptr endpoint) {

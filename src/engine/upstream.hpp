@@ -13,6 +13,7 @@
 #include "engine/http_target.hpp"
 #include "engine/process.hpp"
 #include "engine/resource_hub.hpp"
+#include "gateway/client_capabilities.hpp"
 #include "mcp/message.hpp"
 
 namespace nexus::engine {
@@ -64,6 +65,27 @@ class upstream {
   /// Fails the only call in flight; does nothing when there are more or none.
   void fail_sole_call(const std::string& why);
 
+  /// A server's request that came over the channel or the listening stream on the home worker:
+  /// finds the call that it belongs to. @param message json::padding_bytes follow its slices
+  void route_question(const mcp::message& message);
+  /// The server does not want an answer to one of its requests any more.
+  void question_withdrawn(std::string_view id);
+
+  // ---- Dialogues
+  /// A legacy server asks within a call that is under way here.
+  void server_asks(exchange& x, const mcp::message& request);
+  /// A message to the server that is no call.
+  void tell_server(std::string text);
+  /// What the exchange's client is able to answer.
+  [[nodiscard]] gateway::client_capabilities capabilities_of(const exchange& x);
+  /// The requestState of a call that is parked here.
+  [[nodiscard]] std::string seal_parked(const exchange& x);
+  void send_again_with_answers(exchange& x);
+  /// The client could not be asked, or not understood: the call ends.
+  void fail_dialogue(exchange& x, const std::string& why);
+  /// The answer of a call that was parked, now that somebody waits for it.
+  void take_kept_answer(exchange& x, const mcp::message& answer) { answer_response(x, answer); }
+
   // ---- What an exchange's HTTP request yields
   void on_call_message(exchange& x, std::string_view text);
   void on_call_end(exchange& x, const http::response_head& head, std::string_view body);
@@ -81,6 +103,8 @@ class upstream {
   void send(exchange& x);
   void send_http(exchange& x);
   void send_channel(exchange& x);
+  /// Renders and sends what is under way already: the first time, and with each round of answers.
+  void transmit(exchange& x);
   void post_to_home(std::string message, std::uint64_t link);
   /// Whether an HTTP answer says that the server forgot the session.
   [[nodiscard]] bool lost_session(unsigned status, std::string_view body) const;
@@ -89,6 +113,31 @@ class upstream {
   /// Everything that ends: accounts, answers, releases, and lets the next one go.
   void conclude(exchange& x, metrics::call_result how);
   void answer_response(exchange& x, const mcp::message& response);
+  /// The last thing that a client hears of an exchange.
+  void say(exchange& x, const gateway::pieces& answer, unsigned http_status);
+  /// A modern server answered input_required.
+  void pass_questions(exchange& x, const mcp::message& response);
+  /// Whether the server was refused a question that the client had not declared to answer.
+  [[nodiscard]] bool lacked_capability(const exchange& x) const;
+  /// @param data of the error; made from `required` when empty
+  void answer_missing_capability(exchange& x, std::string_view required,
+                                 std::string_view data = {});
+  /// What the client declares, as a modern server is told.
+  [[nodiscard]] std::string declared_capabilities(const exchange& x);
+  /// Opens the requestState of a modern client's request, which then goes to the server with the
+  /// server's own state, or to the call that was parked. @returns false: the exchange is gone, or
+  /// waits for the parked call
+  [[nodiscard]] bool open_state(exchange& x);
+  void find_parked(exchange& x, std::string_view where);
+  void refuse_retry(exchange& x);
+  void abandon_elsewhere(exchange& x);
+  struct search;
+  static void look_on(process& shared, worker_id next, worker_id home,
+                      std::shared_ptr<search> looking);
+  void add_candidates(search& looking);
+  void settle_question(const search& looking);
+  void refuse_question(const mcp::message& question, std::string_view why);
+  [[nodiscard]] std::string seal_state(const exchange& x, std::string_view state);
   void answer_failure(exchange& x, metrics::call_result how, std::string_view what,
                       std::string_view reason);
   void forward_notification(exchange& x, const mcp::message& message);

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/assert.hpp"
 #include "base/log.hpp"
+#include "engine/dialogue.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/http_pool.hpp"
 #include "engine/server_link.hpp"
@@ -22,6 +25,8 @@ constexpr seconds session_sweep_interval{30};
 constexpr std::size_t pooled_text_bytes_max = 64 * 1024;
 
 } // namespace
+
+exchange::~exchange() = default;
 
 exchange::exchange() {
   deadline.set_action([this] {
@@ -71,7 +76,7 @@ class worker::farewell final : public http_call_handler {
 
 worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reactor)
     : shared_(shared), id_(id), reactor_(std::move(reactor)),
-      metrics_(shared.metrics.worker(id.value)),
+      metrics_(shared.metrics.worker(id.value)), sealer_(shared.keys),
       snapshot_(std::make_shared<const catalog::snapshot>(0, catalog::naming::prefixed,
                                                           std::vector<catalog::server_part>{})) {
   open_links_.set_action([this] { open_next_link(); });
@@ -118,6 +123,8 @@ void worker::release(exchange& x) {
   if (x.next != nullptr)
     x.next->previous = x.previous;
   x.deadline.cancel();
+  x.talk.reset();
+  x.server_state.clear();
   x.caller.reset();
   x.client = nullptr;
   x.via = nullptr;
@@ -153,6 +160,36 @@ exchange* worker::first_exchange_via(const upstream& server) noexcept {
     if (x->via == &server)
       return x;
   return nullptr;
+}
+
+exchange* worker::find_exchange(std::uint64_t sequence) noexcept {
+  for (auto* x = used_; x != nullptr; x = x->next)
+    if (x->sequence == sequence)
+      return x;
+  return nullptr;
+}
+
+void worker::take_answer(const session* from, const mcp::message& given) {
+  const auto id = json::to_int64(given.id);
+  if (!id || *id < 0)
+    return;
+  const auto asked = worker_of(*id);
+  if (asked != id_) {
+    if (asked.value >= shared_.worker_count())
+      return;
+    const bool good = given.kind == mcp::message_kind::response;
+    auto text =
+        fmt::format(R"({{"jsonrpc":"2.0","id":{},"{}":{}}})", *id, good ? "result" : "error",
+                    good ? given.result.whole.raw : given.error.whole.raw);
+    return shared_.post(asked, [from, text = std::move(text)](worker& w) mutable {
+      json::ensure_padding(text);
+      if (mcp::parse_message(text, w.scanner(), w.response))
+        w.take_answer(from, w.response);
+    });
+  }
+  for (auto* x = used_; x != nullptr; x = x->next)
+    if (x->caller.get() == from && x->talk && x->talk->expects(*id))
+      return x->talk->client_answers(*id, given);
 }
 
 upstream* worker::find_upstream(std::uint32_t slot) noexcept {
@@ -310,6 +347,13 @@ void worker::tell_settled(std::uint64_t subscriber, std::string_view uri, bool s
   const auto streams = streams_;
   for (auto* const stream : streams)
     stream->subscription_settled(subscriber, uri, stands);
+}
+
+void worker::tell_session(const session& of, std::string_view message) {
+  const auto found = std::find_if(streams_.begin(), streams_.end(),
+                                  [&](const auto* s) { return s->owner() == &of; });
+  if (found != streams_.end())
+    (*found)->log_message(message);
 }
 
 void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification) {

@@ -18,6 +18,7 @@
 #include "engine/session.hpp"
 #include "metrics/metrics.hpp"
 #include "net/reactor.hpp"
+#include "seal/sealer.hpp"
 #include "json/scan.hpp"
 
 namespace nexus::engine {
@@ -81,6 +82,12 @@ class worker {
   /// cancelled if it is under way here.
   void cancel_request(const session* caller, const client_adapter* client, std::string_view id);
   [[nodiscard]] exchange* first_exchange_via(const upstream& server) noexcept;
+  /// The first of all that are in use; the others follow through `next`.
+  [[nodiscard]] exchange* first_exchange() noexcept { return used_; }
+  /// By exchange::sequence; null when it has ended.
+  [[nodiscard]] exchange* find_exchange(std::uint64_t sequence) noexcept;
+  /// A legacy client's answer to a question that was asked here. What nobody waits for is dropped.
+  void take_answer(const session* from, const mcp::message& given);
   [[nodiscard]] std::size_t exchanges_in_use() const noexcept { return in_use_; }
 
   // ---- Servers
@@ -114,6 +121,8 @@ class worker {
   void remove_stream(listening_stream& stream);
   /// The session is closed: its listening stream, if it is here, ends.
   void end_stream(const session& of);
+  /// A message for the session's listening stream, if that is here.
+  void tell_session(const session& of, std::string_view message);
   /// Tells streams whose visible lists differ from what they were told. Coalesced.
   void tell_lists_changed();
   void tell_updated(std::uint32_t slot, std::string_view subscribed, std::string_view uri);
@@ -147,10 +156,14 @@ class worker {
   void say_farewell(std::unique_ptr<http_pool> pool, std::string_view request,
                     milliseconds at_most);
 
-  std::string scratch;         ///< for rendering
-  std::string request_scratch; ///< for whole HTTP requests
-  std::string rebuilt_result;  ///< for gateway::render_result
-  mcp::message response;       ///< the message from a server that is being handled
+  /// Seals what clients carry; the keys are the process's.
+  [[nodiscard]] seal::sealer& sealer() noexcept { return sealer_; }
+
+  std::size_t parked_calls = 0; ///< dialogues that wait for a retry
+  std::string scratch;          ///< for rendering
+  std::string request_scratch;  ///< for whole HTTP requests
+  std::string rebuilt_result;   ///< for gateway::render_result
+  mcp::message response;        ///< the message from a server that is being handled
 
  private:
   class farewell;
@@ -166,6 +179,7 @@ class worker {
   const time_point started_ = now();
   metrics::worker_block& metrics_;
   json::scanner scanner_;
+  seal::sealer sealer_;
   std::shared_ptr<const catalog::snapshot> snapshot_;
   learned_uris learned_;
   std::int64_t id_sequence_ = 0;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "gateway/client_capabilities.hpp"
 #include "mcp/error_table.hpp"
 #include "json/write.hpp"
 
@@ -24,11 +25,11 @@ using mcp::result_key;
 constexpr std::string_view answer_head = R"({"jsonrpc":"2.0","id":)";
 constexpr std::string_view reserved_prefix = "io.modelcontextprotocol/";
 
-/// The envelope of the gateway as a client: the members of _meta, without braces.
+/// The envelope of the gateway as a client: the members of _meta, up to the capabilities.
 constexpr std::string_view modern_envelope =
     R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
     R"("io.modelcontextprotocol/clientInfo":{"name":"nexus","title":"Nexus MCP gateway","version":")" NEXUS_VERSION
-    R"("},"io.modelcontextprotocol/clientCapabilities":{})";
+    R"("},"io.modelcontextprotocol/clientCapabilities":)";
 
 /// The members of _meta that speak of one hop only: who answers, and the envelope of a request.
 bool is_hop_local(std::string_view key) noexcept {
@@ -297,7 +298,10 @@ void append_request(std::string& out, const mcp::message& request, const downstr
   }
   for (std::size_t i = 0; i < static_cast<std::size_t>(param_key::count); ++i) {
     const auto key = static_cast<param_key>(i);
-    if (key == param_key::name || key == param_key::meta)
+    if (key == param_key::name || key == param_key::meta || key == param_key::request_state)
+      continue;
+    if (key == param_key::input_responses &&
+        (call.server == mcp::era::legacy || !call.input_responses.empty()))
       continue;
     if (key == param_key::ref && !call.target_ref.empty()) {
       member(R"("ref":)");
@@ -309,6 +313,14 @@ void append_request(std::string& out, const mcp::message& request, const downstr
   }
   for (const auto& other : request.params.others())
     member(other.span);
+  if (call.server == mcp::era::modern && !call.input_responses.empty()) {
+    member(R"("inputResponses":)");
+    out += call.input_responses;
+  }
+  if (call.server == mcp::era::modern && !call.request_state.empty()) {
+    member(R"("requestState":)");
+    out += call.request_state;
+  }
 
   bool first_meta = true;
   const auto meta_member = [&](std::string_view span) {
@@ -321,6 +333,7 @@ void append_request(std::string& out, const mcp::message& request, const downstr
   };
   if (call.server == mcp::era::modern) {
     meta_member(modern_envelope);
+    out += call.capabilities;
     if (const auto level = request.meta.at(meta_key::log_level))
       meta_member(level.span);
     else if (call.log_level != mcp::log_level::off)
@@ -353,9 +366,15 @@ void append_own_request(std::string& out, std::string_view method, std::int64_t 
   if (server == mcp::era::modern) {
     out += params.size() > 2 ? R"(,"_meta":{)" : R"("_meta":{)";
     out += modern_envelope;
+    out += own_capabilities();
     out += '}';
   }
   out += "}}";
+}
+
+std::string_view own_capabilities() noexcept {
+  static const std::string text = client_capabilities::all().to_json();
+  return text;
 }
 
 void append_own_notification(std::string& out, std::string_view method, std::string_view params) {

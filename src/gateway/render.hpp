@@ -57,7 +57,7 @@ void render_error(pieces& out, std::string& scratch, std::string_view id,
 
 // ---- Requests to servers ---------------------------------------------------------------------
 
-/// What a request carries beside the client's own members.
+/// What a request carries beside the client's own members, or instead of them.
 struct downstream_call {
   std::string_view method;
   std::string_view target_name; ///< replaces params.name when the request has one
@@ -66,6 +66,12 @@ struct downstream_call {
   /// What a legacy session asked for with logging/setLevel; modern requests carry their own.
   mcp::log_level log_level = mcp::log_level::off;
   std::string_view target_ref = {}; ///< JSON, replaces params.ref unless it is empty
+  /// The caller's capabilities, of a modern request's envelope.
+  std::string_view capabilities = "{}";
+  /// JSON, replaces params.inputResponses unless it is empty. Legacy servers get neither.
+  std::string_view input_responses;
+  /// JSON: the state that the server gave; empty: none. What the client sent is ours, and sealed.
+  std::string_view request_state;
 };
 
 /// The client's request as `server` wants it: our id and progress token, the tool's own name, the
@@ -76,6 +82,8 @@ void append_request(std::string& out, const mcp::message& request, const downstr
 /// brace's predecessor needing care: "{}" or "{...}". The envelope is added for modern servers.
 void append_own_request(std::string& out, std::string_view method, std::int64_t id,
                         std::string_view params, mcp::era server);
+/// The ClientCapabilities of the gateway itself: everything that it can carry for some client.
+[[nodiscard]] std::string_view own_capabilities() noexcept;
 void append_own_notification(std::string& out, std::string_view method, std::string_view params);
 
 } // namespace nexus::gateway

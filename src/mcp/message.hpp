@@ -64,6 +64,8 @@ enum class result_key : std::uint8_t {
   capabilities,
   server_info, ///< serverInfo, of initialize
   instructions,
+  input_requests, ///< inputRequests
+  request_state,  ///< requestState
   count,
 };
 

@@ -1,0 +1,269 @@
+/// upstream's answers: what servers send back, and how it reaches the client.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "engine/dialogue.hpp"
+#include "engine/server_link.hpp"
+#include "engine/upstream.hpp"
+#include "engine/worker.hpp"
+#include "gateway/render.hpp"
+#include "mcp/error_table.hpp"
+#include "json/write.hpp"
+
+namespace nexus::engine {
+
+using mcp::message_kind;
+using metrics::call_result;
+
+void upstream::answer_response(exchange& x, const mcp::message& response) {
+  using mcp::result_key;
+  gateway::pieces answer;
+  std::string own;
+  call_result how = call_result::ok;
+  if (response.kind == message_kind::response) {
+    const auto type = response.result[result_key::result_type];
+    if (type.raw == R"("input_required")" && endpoint_->era == mcp::era::modern)
+      return pass_questions(x, response);
+    if (type && type.raw != R"("complete")")
+      return answer_failure(x, call_result::protocol_error, "answered what was not asked for",
+                            fmt::format("its result is of type {}", type.raw.substr(0, 64)));
+    if (response.result[result_key::is_error].raw == "true")
+      how = call_result::tool_error;
+    if (how == call_result::tool_error && lacked_capability(x))
+      return answer_missing_capability(x, x.talk->missing_capability());
+    gateway::render_result(answer, owner_.rebuilt_result, x.id(), response, x.era, owner_.scanner(),
+                           gateway::caching_of(x.request.method));
+    if (endpoint_->resources)
+      owner_.learn_resources(slot_, response.result.whole.raw);
+    owner_.metrics().requests.add(metrics::request_result::ok);
+  } else {
+    how = call_result::protocol_error;
+    const auto code = json::to_int64(response.error[mcp::error_key::code]);
+    if (lacked_capability(x))
+      return answer_missing_capability(x, x.talk->missing_capability());
+    // The client's own capabilities were declared to the server, so this is for the client.
+    if (code == mcp::json_rpc_code(mcp::errc::missing_capability) && x.era == mcp::era::modern)
+      return answer_missing_capability(x, {}, response.error[mcp::error_key::data].raw);
+    // Codes about one hop's envelope mean nothing on the other.
+    if (!code || (*code <= -32020 && *code >= -32099))
+      return answer_failure(x, how, "refused the gateway's request",
+                            response.error.whole.raw.substr(0, 500));
+    gateway::render_error(answer, owner_.rebuilt_result, x.id(), response,
+                          {x.era, endpoint_->era, x.request.params[mcp::param_key::uri].raw});
+    owner_.metrics().requests.add(metrics::request_result::failed);
+  }
+  say(x, answer, 200);
+  conclude(x, how);
+}
+
+void upstream::say(exchange& x, const gateway::pieces& answer, unsigned http_status) {
+  if (x.talk)
+    x.talk->withdraw();
+  if (x.client != nullptr)
+    x.client->send_answer(x, answer, http_status);
+}
+
+bool upstream::lacked_capability(const exchange& x) const {
+  return x.era == mcp::era::modern && x.talk && !x.talk->missing_capability().empty();
+}
+
+void upstream::answer_missing_capability(exchange& x, std::string_view required,
+                                         std::string_view data) {
+  const auto text = gateway::error_response(
+      x.id(), mcp::json_rpc_code(mcp::errc::missing_capability),
+      fmt::format("server '{}' needs a capability that the client does not declare",
+                  endpoint_->settings->name),
+      data.empty() ? fmt::format(R"({{"requiredCapabilities":{}}})", required) : std::string(data));
+  gateway::pieces answer;
+  answer.add(text);
+  owner_.metrics().requests.add(metrics::request_result::failed);
+  say(x, answer, 400);
+  conclude(x, call_result::protocol_error);
+}
+
+std::string upstream::failure_data(const exchange& x, std::string_view reason) const {
+  std::string data;
+  json::object_writer out(data);
+  if (endpoint_->settings)
+    out.string("server", endpoint_->settings->name);
+  if (!x.target_name.empty())
+    out.string("tool", x.target_name);
+  out.string("reason", reason);
+  out.end();
+  return data;
+}
+
+void upstream::answer_failure(exchange& x, call_result how, std::string_view what,
+                              std::string_view reason) {
+  const auto name = endpoint_->settings ? endpoint_->settings->name : std::string("?");
+  log::info("call", "failed",
+            {{"server", name}, {"tool", x.target_name}, {"what", what}, {"reason", reason}});
+  owner_.metrics().requests.add(metrics::request_result::failed);
+  if (x.client != nullptr) {
+    const auto text = gateway::error_response(x.id(), mcp::json_rpc_code(mcp::errc::internal_error),
+                                              fmt::format("server '{}' {}: {}", name, what, reason),
+                                              failure_data(x, reason));
+    gateway::pieces answer;
+    answer.add(text);
+    say(x, answer, 200);
+  }
+  conclude(x, how);
+}
+
+void upstream::forward_notification(exchange& x, const mcp::message& message) {
+  if (x.client == nullptr)
+    return;
+  gateway::pieces text;
+  if (message.method == "notifications/progress") {
+    const auto token = x.request.meta[mcp::meta_key::progress_token];
+    if (!token || !gateway::render_progress(owner_.scratch, message, token.raw))
+      return;
+    text.add(owner_.scratch);
+    return x.client->send_notification(x, text);
+  }
+  if (message.method != "notifications/message" || !message.params.whole.is(json::kind::object))
+    return;
+  const auto level = message.params[mcp::param_key::level];
+  const auto known =
+      level.is(json::kind::string) ? mcp::parse_log_level(json::unquote(level)) : std::nullopt;
+  if (!known || *known < x.log_level)
+    return;
+  text.add(R"({"jsonrpc":"2.0","method":"notifications/message","params":)");
+  text.add(message.params.whole.raw);
+  text.add("}");
+  x.client->send_notification(x, text);
+}
+
+void upstream::on_channel_message(std::int64_t id, const mcp::message& message) {
+  const auto found = on_channel_.find(id);
+  if (found == on_channel_.end()) {
+    log::debug("server", "late_message", {{"slot", slot_}, {"id", id}});
+    return;
+  }
+  auto& x = *found->second;
+  if (message.kind == message_kind::notification)
+    return forward_notification(x, message);
+  answer_response(x, message);
+}
+
+bool upstream::offer_log(mcp::log_level level, std::string_view notification) {
+  // A channel does not say to which call a log message belongs; with one call there is no doubt.
+  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1)
+    return false;
+  auto& x = *on_channel_.begin()->second;
+  if (x.client == nullptr || level < x.log_level)
+    return false;
+  gateway::pieces text;
+  text.add(notification);
+  x.client->send_notification(x, text);
+  return true;
+}
+
+void upstream::fail_sole_call(const std::string& why) {
+  if (on_channel_.size() != 1 || runtime_->in_flight.load(std::memory_order_relaxed) != 1)
+    return;
+  answer_failure(*on_channel_.begin()->second, call_result::protocol_error, "answered unreadably",
+                 why);
+}
+
+void upstream::on_call_message(exchange& x, std::string_view text) {
+  auto& message = owner_.response;
+  if (auto parsed = mcp::parse_message(text, owner_.scanner(), message); !parsed) {
+    pool_->cancel(*x.call);
+    x.call = nullptr;
+    return answer_failure(x, call_result::protocol_error, "answered unreadably",
+                          parsed.error().message);
+  }
+  if (message.kind == message_kind::notification) {
+    if (message.method == "notifications/progress" || message.method == "notifications/message")
+      return forward_notification(x, message);
+    if (message.method == "notifications/cancelled" && x.talk)
+      return x.talk->server_withdraws(message.params[mcp::param_key::request_id].raw);
+    // List changes may come on any stream of a legacy server.
+    owner_.shared().post(endpoint_->home,
+                         [slot = slot_, copy = std::string(text)](worker& home) mutable {
+                           json::ensure_padding(copy);
+                           auto* const up = home.find_upstream(slot);
+                           if (up != nullptr && up->link() != nullptr &&
+                               mcp::parse_message(copy, home.scanner(), home.response))
+                             up->link()->on_foreign_message(home.response);
+                         });
+    return;
+  }
+  if (message.kind == message_kind::request) {
+    if (message.method == "ping")
+      return tell_server(gateway::result_response(message.id.raw, "{}"));
+    return server_asks(x, message);
+  }
+  const auto status = http_pool::head_of(*x.call).status;
+  if (message.kind == message_kind::error_response && status >= 400 && lost_session(status, text)) {
+    pool_->detach(*x.call);
+    x.call = nullptr;
+    return send_again(x);
+  }
+  const auto id = json::to_int64(message.id);
+  const bool ours = (id && *id == x.downstream_id) ||
+                    (message.kind == message_kind::error_response && !message.id);
+  if (!ours) {
+    log::warn("server", "answer_without_our_id", {{"slot", slot_}});
+    return;
+  }
+  pool_->detach(*x.call);
+  x.call = nullptr;
+  answer_response(x, message);
+}
+
+bool upstream::lost_session(unsigned status, std::string_view body) const {
+  if (endpoint_->session_id.empty())
+    return false;
+  if (status == 404)
+    return true;
+  // Several servers answer 400 where the specification wants 404.
+  return status == 400 && to_lower(body).find("session") != std::string::npos;
+}
+
+void upstream::send_again(exchange& x) {
+  owner_.shared().plane->link_down(slot_, endpoint_->link,
+                                   {"the server does not know the session any more", false, true});
+  if (x.resent)
+    return answer_failure(x, call_result::protocol_error, "loses its sessions",
+                          "the call was refused twice for want of a session");
+  // The server refused the request unread, so sending it once more is safe.
+  x.resent = true;
+  metrics_.in_flight.down();
+  give_permit(x);
+  x.at = exchange::stage::waiting;
+  if (endpoint_->state == server_state::ready) {
+    auto stale = std::make_shared<server_endpoint>(*endpoint_);
+    stale->state = server_state::connecting;
+    endpoint_ = std::move(stale);
+  }
+  wait(x);
+}
+
+void upstream::on_call_end(exchange& x, const http::response_head& head, std::string_view body) {
+  x.call = nullptr;
+  if (head.status >= 400 && lost_session(head.status, body))
+    return send_again(x);
+  answer_failure(x, call_result::transport_error, "gave no answer",
+                 head.status == 200 ? "its response ended without one"
+                                    : fmt::format("HTTP {} {}", head.status, body.substr(0, 200)));
+}
+
+void upstream::on_call_failure(exchange& x, const error& reason, bool untouched) {
+  x.call = nullptr;
+  if (untouched && x.safe_to_repeat && !x.resent) {
+    x.resent = true;
+    metrics_.in_flight.down();
+    return send(x);
+  }
+  if (reason.code == net::errc::connect_failed)
+    owner_.shared().plane->link_down(slot_, endpoint_->link, {reason.message, false, false});
+  answer_failure(x, call_result::transport_error, "failed", reason.message);
+}
+
+} // namespace nexus::engine

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "json/scan.hpp"
+
+/// What a client can do for a server in the middle of a call.
+namespace nexus::gateway {
+
+/// What a server may ask the client for. roots/list needs no argument.
+enum class question_kind : std::uint8_t { sampling, elicitation, roots };
+
+/// The kind that a method names. @returns false for any other method
+[[nodiscard]] bool parse_question(std::string_view method, question_kind& kind) noexcept;
+[[nodiscard]] std::string_view method_of(question_kind kind) noexcept;
+
+/// A client's capabilities as far as they concern servers. Extensions are passed on by name only
+/// when what they add travels through untouched.
+struct client_capabilities {
+  bool sampling = false, sampling_tools = false, sampling_context = false;
+  bool elicitation_form = false, elicitation_url = false;
+  bool roots = false;
+  std::string extensions; ///< members of the `extensions` object, comma-separated, as they came
+
+  /// Everything that the gateway can carry: what it declares where one connection serves all
+  /// clients, so that a server offers all it has.
+  [[nodiscard]] static client_capabilities all();
+  /// The ClientCapabilities object of either era.
+  [[nodiscard]] std::string to_json() const;
+};
+
+/// Reads a ClientCapabilities object; members of the wrong type count as absent.
+/// @pre json::padding_bytes follow `text`
+[[nodiscard]] client_capabilities read_client_capabilities(std::string_view text,
+                                                           json::scanner& scanner);
+
+/// Whether a client can be asked this.
+/// @param params of the request, an object or empty; json::padding_bytes follow it
+/// @param missing receives the `requiredCapabilities` object when it cannot
+[[nodiscard]] bool can_answer(const client_capabilities& client, question_kind kind,
+                              std::string_view params, json::scanner& scanner,
+                              std::string& missing);
+
+} // namespace nexus::gateway
