@@ -106,8 +106,8 @@ inline constexpr std::size_t resource_uri_bytes_max = http_target_bytes_max;
 /// Expressions and variables of one URI template; those of real servers have fewer than ten.
 inline constexpr std::size_t uri_template_expressions_max = 32;
 inline constexpr std::size_t uri_template_variables_max = 64;
-/// Steps of about a nanosecond that one URI may cost among all templates.
-inline constexpr std::size_t uri_match_work_max = 4'000'000;
+/// Steps of one to three nanoseconds that one URI may cost among all templates.
+inline constexpr std::size_t uri_match_work_max = 2'000'000;
 /// URIs that results mention, per worker: the oldest are forgotten. About 10 MB.
 inline constexpr std::size_t learned_uris_max = 65'536;
 /// URIs learnt from one result.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 #include <tuple>
 
@@ -51,7 +52,9 @@ void uri_template::pass_literal(const part& p, std::string_view uri, reach& at) 
   // Downwards, so that what is overwritten has been read.
   for (std::size_t to = end; to >= at.first + bytes; --to) {
     const std::size_t from = to - bytes;
-    at.at[to] = at.at[from] != 0 && uri.compare(from, bytes, p.text) == 0;
+    // The first byte settles most of it without a call.
+    at.at[to] = at.at[from] != 0 && uri[from] == p.text[0] &&
+                (bytes == 1 || std::memcmp(uri.data() + from, p.text.data(), bytes) == 0);
   }
   const std::size_t cleared = std::min(at.first + bytes, end + 1);
   std::fill(at.at.begin() + static_cast<std::ptrdiff_t>(at.first),
@@ -72,10 +75,11 @@ void uri_template::pass_run(const part& p, std::string_view uri, reach& at) {
   for (; i <= uri.size() && (running || i <= at.last + 1); ++i) {
     const bool here = i <= at.last && at.at[i] != 0;
     if (running) {
-      const auto byte = static_cast<unsigned char>(uri[i - 1]);
-      const bool begins = bounded && uri_text::begins_character(uri, i - 1);
-      running = allowed[byte] && !(begins && left == 0);
-      left -= begins && running ? 1 : 0;
+      running = allowed[static_cast<unsigned char>(uri[i - 1])];
+      if (bounded && running && uri_text::begins_character(uri, i - 1)) {
+        running = left > 0;
+        left -= running ? 1 : 0;
+      }
     }
     const bool entered = p.form == shape::run ? here : before && uri[i - 1] == p.first;
     if (entered) {
@@ -159,6 +163,13 @@ bool uri_template::matches_normalised(std::string_view uri) const {
       return false;
   }
   return at.last == uri.size() && at.at[at.last] != 0;
+}
+
+std::size_t uri_template::work(std::string_view uri) const noexcept {
+  std::size_t per_byte = parts_.size();
+  for (const part& each : parts_)
+    per_byte += each.names.size();
+  return (uri.size() + 1) * per_byte;
 }
 
 std::string_view uri_template::literal_prefix() const noexcept {

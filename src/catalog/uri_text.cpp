@@ -62,11 +62,4 @@ bool is_plain(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(), is_uri_byte);
 }
 
-bool begins_character(std::string_view text, std::size_t index) noexcept {
-  if (const int byte = triplet_at(text, index); byte >= 0)
-    return (byte & 0xC0) != 0x80;
-  return !(index >= 1 && triplet_at(text, index - 1) >= 0) &&
-         !(index >= 2 && triplet_at(text, index - 2) >= 0);
-}
-
 } // namespace nexus::catalog::uri_text

@@ -25,7 +25,11 @@ namespace nexus::catalog::uri_text {
 [[nodiscard]] bool is_plain(std::string_view text) noexcept;
 
 /// True where a character begins: not inside of a triplet, nor at a later byte of UTF-8.
-/// @pre `text` is normalised
-[[nodiscard]] bool begins_character(std::string_view text, std::size_t index) noexcept;
+/// @pre `text` is normalised, so that every `%` begins a triplet
+[[nodiscard]] inline bool begins_character(std::string_view text, std::size_t index) noexcept {
+  if (text[index] == '%')
+    return (triplet_at(text, index) & 0xC0) != 0x80;
+  return !(index >= 1 && text[index - 1] == '%') && !(index >= 2 && text[index - 2] == '%');
+}
 
 } // namespace nexus::catalog::uri_text
