@@ -176,10 +176,30 @@ bool snapshot::same_parts(list_kind kind, const snapshot& before) const noexcept
 
 void snapshot::merge_list(list_kind kind, const snapshot* before) {
   auto& merged = everything_.lists_[index_of(kind)];
-  if (before != nullptr && same_parts(kind, *before))
-    merged = before->everything_.lists_[index_of(kind)];
+  const bool same = before != nullptr && same_parts(kind, *before);
+  merged = same ? before->everything_.lists_[index_of(kind)]
+                : view_builder(kind, mode_, parts_).merged(problems_);
+  if (kind != list_kind::templates)
+    return;
+  if (same)
+    templates_ = before->templates_;
   else
-    merged = view_builder(kind, mode_, parts_).merged(problems_);
+    merge_templates();
+}
+
+void snapshot::merge_templates() {
+  const auto& list = all(list_kind::templates);
+  std::vector<template_table::entry> entries;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    auto pattern = uri_template::parse(list.name(i));
+    if (pattern)
+      entries.push_back({std::move(*pattern), list.at(i).slot});
+    else
+      problems_.push_back(fmt::format("resource template '{}' is listed, but reads are not routed "
+                                      "by it: {}",
+                                      list.name(i), pattern.error().message));
+  }
+  templates_ = std::make_shared<const template_table>(std::move(entries));
 }
 
 void snapshot::expose_one(const server_part& part, const snapshot* before) {
@@ -237,7 +257,7 @@ std::optional<std::uint32_t> snapshot::owner_of(std::string_view uri) const {
     return listed->slot;
   if (const auto found = interface_owners_.find(uri); found != interface_owners_.end())
     return found->second;
-  return std::nullopt;
+  return templates_->find(uri);
 }
 
 std::optional<std::uint32_t> snapshot::only_resource_server() const noexcept {

@@ -11,6 +11,7 @@
 
 #include "catalog/list_view.hpp"
 #include "catalog/server_catalogue.hpp"
+#include "catalog/uri_template.hpp"
 
 /// A generation of the merged catalogue: immutable, shared by all workers, replaced as a whole.
 namespace nexus::catalog {
@@ -74,8 +75,8 @@ class snapshot {
   [[nodiscard]] const server_part* part(std::uint32_t slot) const noexcept;
   [[nodiscard]] const std::vector<server_part>& servers() const noexcept { return parts_; }
 
-  /// The server that has a resource: whoever lists it, has a template for it, or has a tool that
-  /// names it as its interface; the first in order.
+  /// The server that has a resource: whoever lists it, or has a tool that names it as its
+  /// interface, or has the most specific template for it; the first in order.
   [[nodiscard]] std::optional<std::uint32_t> owner_of(std::string_view uri) const;
   /// The only server that has resources at all, if there is just one and all are known.
   [[nodiscard]] std::optional<std::uint32_t> only_resource_server() const noexcept;
@@ -85,6 +86,7 @@ class snapshot {
 
  private:
   void merge_list(list_kind kind, const snapshot* before);
+  void merge_templates();
   void expose_one(const server_part& part, const snapshot* before);
   void expose_all();
   [[nodiscard]] bool same_parts(list_kind kind, const snapshot& before) const noexcept;
@@ -97,6 +99,7 @@ class snapshot {
   std::unordered_map<std::string_view, std::uint32_t> part_by_name_;
   std::unordered_map<std::uint32_t, std::uint32_t> part_by_slot_;
   std::unordered_map<std::string_view, std::uint32_t> interface_owners_; ///< slots by URI
+  std::shared_ptr<const template_table> templates_;                      ///< of everything_'s list
   std::vector<std::string> problems_;
 };
 

@@ -99,6 +99,11 @@ class PromptsResources(GatewayCase):
             found = [t["uriTemplate"] for t in result["resourceTemplates"]]
             own = "test://{}/items/{{id}}".format
             self.assertEqual(found, [own("alpha"), "shared://{+path}/any", own("beta")])
+            owners = {"test://alpha/items/a%20b": "alpha", "shared://deep/er/any": "alpha"}
+            owners["test://beta/items/7"] = "beta"
+            for uri, owner in owners.items():
+                read = client.request("resources/read", {"uri": uri}).result
+                self.assertEqual(read["contents"][0]["text"], f"{uri} of {owner}")
 
     def test_what_a_result_links_to_can_be_read(self):
         for number, client in enumerate(self.clients()):

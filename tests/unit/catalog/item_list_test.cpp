@@ -169,3 +169,23 @@ TEST_CASE("catalogues are the same when their texts are", "[catalog]") {
   CHECK(listed({page_of({"a", "b"})})->same_as(*listed({page_of({"a"}), page_of({"b"})})));
   CHECK_FALSE(listed({page_of({"a", "b"})})->same_as(*listed({page_of({"b", "a"})})));
 }
+
+TEST_CASE("list_builder takes each kind by its own key", "[catalog]") {
+  const auto of = [](const std::string& page, list_kind kind) { return listed({page}, {}, kind); };
+  const std::string page = R"([{"name":"n"},{"uri":"x:y","name":"n"},{"uriTemplate":"x:{y}"},7])";
+  CHECK(names_of(*of(page, list_kind::prompts)) == std::vector<std::string>{"n"});
+  CHECK(names_of(*of(page, list_kind::resources)) == std::vector<std::string>{"x:y"});
+  CHECK(names_of(*of(page, list_kind::templates)) == std::vector<std::string>{"x:{y}"});
+  CHECK(of(page, list_kind::resources)->problems().size() == 3);
+  CHECK(of(page, list_kind::resources)->text() == R"({"uri":"x:y","name":"n"})");
+  const std::string uri(limits::resource_uri_bytes_max, 'u');
+  CHECK(of(R"([{"uri":")" + uri + R"("}])", list_kind::resources)->items().size() == 1);
+  CHECK(of(R"([{"uri":")" + uri + R"(u"}])", list_kind::resources)->items().empty());
+}
+
+TEST_CASE("list_builder keeps the strictest hints of its pages", "[catalog]") {
+  list_builder builder(list_kind::tools, {1'000, false});
+  builder.add_hints({2'000, false});
+  builder.add_hints({500, true});
+  CHECK(builder.finish()->hints().text() == R"("ttlMs":500,"cacheScope":"private")");
+}

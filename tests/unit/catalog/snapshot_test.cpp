@@ -205,3 +205,161 @@ TEST_CASE("nearest offers the same tool elsewhere before any spelling", "[catalo
   CHECK(s.of_server(0)->list(list_kind::tools).nearest("time__now", 3) == views{"now"});
   CHECK(s.of_server(0)->list(list_kind::tools).nearest("zone", 3) == views{"zones"});
 }
+
+namespace {
+
+/// A server with prompts, resources and templates of these names, and one tool.
+server_part rich(std::uint32_t slot, std::string name, const list& prompts, const list& uris,
+                 const list& templates = {}) {
+  const auto page = [](const list& names, std::string_view key) {
+    std::string text = "[";
+    for (const auto& n : names)
+      text += (text.size() > 1 ? "," : "") + ("{\"" + std::string(key)) + "\":\"" + n + "\"}";
+    return text + "]";
+  };
+  auto told = with_tools(listed({page_of({"t"})}));
+  told->lists[index_of(list_kind::prompts)] =
+      listed({page(prompts, "name")}, {}, list_kind::prompts);
+  told->lists[index_of(list_kind::resources)] =
+      listed({page(uris, "uri")}, {}, list_kind::resources);
+  told->lists[index_of(list_kind::templates)] =
+      listed({page(templates, "uriTemplate")}, {}, list_kind::templates);
+  told->offers.prompts = told->offers.resources = true;
+  return {slot, std::move(name), std::move(told), true};
+}
+
+} // namespace
+
+TEST_CASE("prompts are named as tools are", "[catalog][snapshot]") {
+  const snapshot s(1, naming::prefixed, {rich(0, "a", {"p", "q"}, {}), rich(1, "b", {"p"}, {})});
+  CHECK(names_of(s.all(list_kind::prompts)) == list{"a__p", "a__q", "b__p"});
+  CHECK(whole(s.all(list_kind::prompts)) == R"({"name":"a__p"},{"name":"a__q"},{"name":"b__p"})");
+  CHECK(s.all(list_kind::prompts).find("b__p")->slot == 1);
+  CHECK(names_of(s.of_server(1)->list(list_kind::prompts)) == list{"p"});
+  const snapshot t(1, naming::bare, {rich(0, "a", {"p", "q"}, {}), rich(1, "b", {"p"}, {})});
+  CHECK(names_of(t.all(list_kind::prompts)) == list{"a__p", "q", "b__p"});
+}
+
+TEST_CASE("resources keep their URIs and belong to the first that lists them",
+          "[catalog][snapshot]") {
+  const snapshot s(1, naming::prefixed,
+                   {rich(4, "a", {}, {"x:1", "x:2"}), rich(7, "b", {}, {"x:2", "x:3"})});
+  CHECK(names_of(s.all(list_kind::resources)) == list{"x:1", "x:2", "x:3"});
+  CHECK(s.owner_of("x:1") == 4u);
+  CHECK(s.owner_of("x:2") == 4u);
+  CHECK(s.owner_of("x:3") == 7u);
+  CHECK_FALSE(s.owner_of("x:4"));
+  CHECK(names_of(s.of_server(7)->list(list_kind::resources)) == list{"x:2", "x:3"});
+  REQUIRE(s.problems().size() == 1);
+  CHECK(s.problems()[0].find("x:2") != std::string::npos);
+  CHECK_FALSE(s.only_resource_server());
+  CHECK(snapshot(1, naming::prefixed, {rich(4, "a", {}, {}), part(5, "b", {"t"})})
+            .only_resource_server() == 4u);
+}
+
+TEST_CASE("a resource that nobody lists belongs to an interface's tool or a template",
+          "[catalog][snapshot]") {
+  auto app = rich(2, "app", {}, {}, {"d://{+any}"});
+  auto told = std::make_shared<server_catalogue>(*app.catalogue);
+  told->lists[index_of(list_kind::tools)] =
+      listed({"[" + definition("t", R"(,"_meta":{"ui":{"resourceUri":"ui://one"}})") + "," +
+              definition("u", R"(,"_meta":{"ui/resourceUri":"ui://\/old"})") + "," +
+              definition("v", R"(,"_meta":{"x":{"resourceUri":"ui://not"}})") + "]"});
+  app.catalogue = told;
+  const snapshot s(1, naming::prefixed,
+                   {app, rich(3, "files", {}, {}, {"d://docs/{name}", "bad://{"})});
+  CHECK(s.owner_of("ui://one") == 2u);
+  CHECK(s.owner_of("ui:///old") == 2u);
+  CHECK_FALSE(s.owner_of("ui://not"));
+  CHECK(s.owner_of("d://docs/x") == 3u);
+  CHECK(s.owner_of("d://docs/x/y") == 2u);
+  CHECK(s.all(list_kind::templates).size() == 3);
+  REQUIRE(s.problems().size() == 1);
+  CHECK(s.problems()[0].find("bad://{") != std::string::npos);
+}
+
+TEST_CASE("capabilities are the union of what is known and what may come", "[catalog][snapshot]") {
+  const auto of = [](std::vector<server_part> parts) {
+    return snapshot(1, naming::prefixed, std::move(parts)).everything().capabilities();
+  };
+  const std::string tools = R"("tools":{"listChanged":true})";
+  CHECK(of({}) == "{" + tools + "}");
+  CHECK(of({part(0, "a", {"t"})}) == "{" + tools + "}");
+  CHECK(of({part(0, "a", {"t"}), rich(1, "b", {}, {})}) ==
+        "{" + tools + R"(,"prompts":{"listChanged":true},"resources":{"listChanged":true}})");
+  const std::string everything =
+      "{" + tools +
+      R"(,"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},)"
+      R"("completions":{},"logging":{}})";
+  CHECK(of({part(0, "a", {"t"}), {1, "unknown", nullptr, false}}) == everything);
+  CHECK(of({{1, "unusable", nullptr, false, true}}) == "{" + tools + "}");
+  const snapshot s(1, naming::prefixed, {part(0, "a", {"t"}), {1, "unknown", nullptr, false}});
+  CHECK(s.of_server(0)->capabilities() == "{" + tools + "}");
+  CHECK(s.of_server(1)->capabilities() == everything);
+}
+
+TEST_CASE("instructions are joined under their servers' names and bounded", "[catalog][snapshot]") {
+  const auto saying = [](std::uint32_t slot, std::string name, std::string text) {
+    auto told = with_tools(listed({"[]"}));
+    told->instructions = std::move(text);
+    return server_part{slot, std::move(name), std::move(told), true};
+  };
+  const snapshot s(1, naming::prefixed,
+                   {saying(0, "a", "Use a."), saying(1, "b", ""), saying(2, "c", "Use c.")});
+  CHECK(s.everything().instructions() == "# a\nUse a.\n\n# c\nUse c.");
+  CHECK(s.of_server(2)->instructions() == "Use c.");
+  // A character is not cut.
+  std::string lots(limits::server_instructions_bytes_max - 1, 'x');
+  lots += "\u00e9";
+  const snapshot t(1, naming::prefixed, {saying(0, "a", lots)});
+  CHECK(t.everything().instructions() ==
+        "# a\n" + lots.substr(0, limits::server_instructions_bytes_max - 1));
+  CHECK(t.of_server(0)->instructions() == lots);
+  std::vector<server_part> many;
+  for (std::uint32_t i = 0; i < 100; ++i)
+    many.push_back(saying(i, "s" + std::to_string(i), lots));
+  const snapshot u(1, naming::prefixed, std::move(many));
+  CHECK(u.everything().instructions().size() <= limits::joined_instructions_bytes_max + 1024);
+}
+
+TEST_CASE("cache hints are the strictest of all parts", "[catalog][snapshot]") {
+  const auto hinted = [](std::uint32_t slot, cache_hints hints) {
+    list_builder builder(list_kind::tools, hints);
+    auto told = with_tools(builder.finish());
+    told->hints = hints;
+    return server_part{slot, "s" + std::to_string(slot), std::move(told), true};
+  };
+  const auto of = [](std::vector<server_part> parts) {
+    return snapshot(1, naming::prefixed, std::move(parts)).all().hints();
+  };
+  CHECK(of({}) == R"("ttlMs":5000,"cacheScope":"public")");
+  CHECK(of({hinted(0, {60'000, false})}) == R"("ttlMs":60000,"cacheScope":"public")");
+  CHECK(of({hinted(0, {60'000, false}), hinted(1, {0, true})}) ==
+        R"("ttlMs":0,"cacheScope":"private")");
+  CHECK(of({hinted(0, {60'000, true}), part(1, "plain", {"t"})}) ==
+        R"("ttlMs":5000,"cacheScope":"private")");
+}
+
+TEST_CASE("lists that do not change are shared between generations", "[catalog][snapshot]") {
+  const auto a = rich(0, "a", {"p"}, {"x:1"});
+  auto b = rich(1, "b", {"q"}, {"x:2"});
+  const snapshot first(1, naming::prefixed, {a, b});
+  auto told = std::make_shared<server_catalogue>(*b.catalogue);
+  told->lists[index_of(list_kind::prompts)] =
+      listed({R"([{"name":"new"}])"}, {}, list_kind::prompts);
+  b.catalogue = told;
+  const snapshot second(2, naming::prefixed, {a, b}, &first);
+  CHECK(&second.all() == &first.all());
+  CHECK(&second.all(list_kind::resources) == &first.all(list_kind::resources));
+  CHECK(&second.all(list_kind::prompts) != &first.all(list_kind::prompts));
+  CHECK(&second.of_server(1)->list(list_kind::tools) ==
+        &first.of_server(1)->list(list_kind::tools));
+  CHECK(names_of(second.all(list_kind::prompts)) == list{"a__p", "b__new"});
+  b.available = false;
+  const snapshot third(3, naming::prefixed, {a, b}, &second);
+  CHECK(&third.all() != &second.all());
+  CHECK(&third.of_server(0)->list(list_kind::tools) ==
+        &second.of_server(0)->list(list_kind::tools));
+  const snapshot fourth(4, naming::bare, {a, b}, &third);
+  CHECK(&fourth.all() != &third.all());
+}
