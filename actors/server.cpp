@@ -43,9 +43,10 @@ void connect(self_pointer self) {
   ++s.link;
   tell_registry(self, engine::server_state::connecting, {});
   engine::link_start start{s.slot, s.link, s.settings, s.known_legacy};
-  s.process->post(s.process->home_of(s.slot), [start = std::move(start)](engine::worker& home) mutable {
-    home.open_link_soon(std::move(start));
-  });
+  s.process->post(s.process->home_of(s.slot),
+                  [start = std::move(start)](engine::worker& home) mutable {
+                    home.open_link_soon(std::move(start));
+                  });
 }
 
 /// The wait before the next attempt: doubles, and is long at once after too many.

@@ -127,7 +127,7 @@ inline constexpr std::size_t subscriptions_per_client_max = 1'024;
 /// Resources of one server that anyone is subscribed to. A modern server gets all of them in one
 /// request.
 inline constexpr std::size_t subscribed_uris_per_server_max = 8'192;
-/// Subscriptions that a legacy server is asked for at a time: after a reconnect it is asked for all.
+/// Subscriptions that a legacy server is asked for at a time; a new link is asked for all.
 inline constexpr std::size_t subscribe_requests_max = 16;
 
 /// What one call may ask its client for at a time.

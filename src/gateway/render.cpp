@@ -157,6 +157,41 @@ void add_for_modern(pieces& out, std::string& scratch, const mcp::message& respo
   out.add(whole.substr(at + meta.raw.size()));
 }
 
+/// `"_meta":{...}` of a request, with a comma before it when it is not the first member; nothing
+/// when it would be empty.
+void append_meta(std::string& out, const mcp::message& request, const downstream_call& call,
+                 bool after_another) {
+  bool first = true;
+  const auto member = [&](std::string_view span) {
+    if (first)
+      out += after_another ? R"(,"_meta":{)" : R"("_meta":{)";
+    else
+      out += ',';
+    first = false;
+    out += span;
+  };
+  if (call.server == mcp::era::modern) {
+    member(modern_envelope);
+    out += call.capabilities;
+    if (const auto level = request.meta.at(meta_key::log_level))
+      member(level.span);
+    else if (call.log_level != mcp::log_level::off)
+      member(fmt::format(R"("io.modelcontextprotocol/logLevel":"{}")",
+                         mcp::log_level_names[static_cast<std::size_t>(call.log_level)]));
+  }
+  if (request.meta.has(meta_key::progress_token)) {
+    member(R"("progressToken":)");
+    json::append_int(out, call.id);
+  }
+  for (const auto key : {meta_key::traceparent, meta_key::tracestate, meta_key::baggage})
+    if (const auto found = request.meta.at(key))
+      member(found.span);
+  for (const auto& other : request.meta.others())
+    member(other.span);
+  if (!first)
+    out += '}';
+}
+
 } // namespace
 
 std::string_view implementation_json() noexcept {
@@ -321,36 +356,7 @@ void append_request(std::string& out, const mcp::message& request, const downstr
     member(R"("requestState":)");
     out += call.request_state;
   }
-
-  bool first_meta = true;
-  const auto meta_member = [&](std::string_view span) {
-    if (first_meta)
-      member(R"("_meta":{)");
-    if (!first_meta)
-      out += ',';
-    first_meta = false;
-    out += span;
-  };
-  if (call.server == mcp::era::modern) {
-    meta_member(modern_envelope);
-    out += call.capabilities;
-    if (const auto level = request.meta.at(meta_key::log_level))
-      meta_member(level.span);
-    else if (call.log_level != mcp::log_level::off)
-      meta_member(fmt::format(R"("io.modelcontextprotocol/logLevel":"{}")",
-                              mcp::log_level_names[static_cast<std::size_t>(call.log_level)]));
-  }
-  if (request.meta.has(meta_key::progress_token)) {
-    meta_member(R"("progressToken":)");
-    json::append_int(out, call.id);
-  }
-  for (const auto key : {meta_key::traceparent, meta_key::tracestate, meta_key::baggage})
-    if (const auto found = request.meta.at(key))
-      meta_member(found.span);
-  for (const auto& other : request.meta.others())
-    meta_member(other.span);
-  if (!first_meta)
-    out += '}';
+  append_meta(out, request, call, !first);
   out += "}}";
 }
 

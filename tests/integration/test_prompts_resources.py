@@ -12,7 +12,7 @@ ALL = "prompts,resources,subscribe,completions"
 
 
 class PromptsResources(GatewayCase):
-    """alpha and beta offer everything, in both eras; plain has tools alone; broken lists nothing."""
+    """alpha and beta offer everything, in both eras; plain has tools alone; broken lists none."""
 
     @classmethod
     def servers(cls):

@@ -1,4 +1,4 @@
-"""Changes of prompts and resources, and subscriptions to resources: one downstream, many clients."""
+"""Changes of prompts and resources; subscriptions: one downstream, many clients."""
 
 import os
 import tempfile
