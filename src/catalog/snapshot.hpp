@@ -63,6 +63,7 @@ class snapshot {
   snapshot& operator=(const snapshot&) = delete;
 
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  [[nodiscard]] naming mode() const noexcept { return mode_; }
   [[nodiscard]] const exposure& everything() const noexcept { return everything_; }
   /// What the address of one server shows, names untouched; null when no such server is configured.
   [[nodiscard]] const exposure* of_server(std::uint32_t slot) const noexcept;

@@ -30,6 +30,14 @@ upstream* awaited_server(worker& on, const exchange& x, std::string_view name) {
     if (plain && name.starts_with(std::string_view(prefix).substr(0, prefix.size() - 1)))
       return on.find_upstream(part.slot);
   }
+  if (on.snapshot().mode() != catalog::naming::bare)
+    return nullptr;
+  // A bare name may be of any server that has not been heard yet.
+  for (const auto& part : on.snapshot().servers()) {
+    auto* const up = part.catalogue ? nullptr : on.find_upstream(part.slot);
+    if (up != nullptr && up->endpoint().state == server_state::connecting)
+      return up;
+  }
   return nullptr;
 }
 
@@ -68,7 +76,10 @@ const catalog::route* find_named(worker& on, exchange& x, list_kind kind, std::s
   const auto& view = shown->list(kind);
   if (const auto* const found = view.find(name))
     return found;
-  if (auto* const awaited = x.resolve_later ? nullptr : awaited_server(on, x, name))
+  // Having waited for one, a call waits for another that still connects, within its deadline.
+  auto* const awaited = awaited_server(on, x, name);
+  if (awaited != nullptr &&
+      (!x.resolve_later || awaited->endpoint().state == server_state::connecting))
     awaited->submit_unresolved(x);
   else
     refuse_unknown(on, x, kind, view, name);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "engine/http_guests.hpp"
 #include "engine/upstream.hpp"
 #include "gateway/render.hpp"
 #include "http/sse.hpp"
@@ -52,6 +53,8 @@ void http_connection::on_data(std::string_view bytes) {
   worker_.metrics().bytes_in.add(bytes.size());
   if (state_ == state::reading && pending_.empty())
     return consume(bytes);
+  if (state_ == state::hosting)
+    return guest_->on_bytes(bytes);
   if (state_ == state::listening)
     return; // nothing is expected there
   pending_ += bytes;
@@ -87,6 +90,8 @@ void http_connection::consume(std::string_view bytes) {
       serve_request();
   }
   consuming_ = false;
+  if (state_ == state::hosting && !bytes.empty())
+    guest_->on_bytes(bytes);
   if (state_ == state::answering && !bytes.empty())
     pending_.insert(0, bytes);
 }
@@ -106,6 +111,10 @@ void http_connection::on_error(const error& reason) {
 }
 
 void http_connection::client_gone() {
+  if (guest_) {
+    guest_->leave();
+    worker_.bury(std::move(guest_));
+  }
   if (active_ != nullptr) {
     auto& x = *active_;
     active_ = nullptr;
@@ -164,17 +173,15 @@ void http_connection::on_tick() {
   const bool silent = worker_.now() - last_written_ >= limits::sse_keepalive_interval;
   if (!silent)
     return;
+  if (state_ == state::hosting)
+    return guest_->keep_alive();
   if (state_ == state::answering && !events_begun_) {
     const bool calls = active_ != nullptr || batch_;
     if (!accepts_events_ || !calls || waited < limits::sse_keepalive_interval)
       return;
     begin_events();
   }
-  std::string comment;
-  http::append_sse_comment(comment);
-  http::append_chunk(stream_->out(), comment);
-  stream_->flush();
-  last_written_ = worker_.now();
+  append_comment();
 }
 
 void http_connection::drain() {

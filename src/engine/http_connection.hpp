@@ -15,6 +15,8 @@
 
 namespace nexus::engine {
 
+class http_guest;
+
 /// A client's HTTP connection: one request at a time, answered as JSON, as a stream of events that
 /// ends in the answer, or as a listening stream without an end.
 class http_connection final : private net::stream_handler,
@@ -34,6 +36,7 @@ class http_connection final : private net::stream_handler,
     reading,   ///< a request, or waiting for one
     answering, ///< an exchange is under way
     listening, ///< an event stream without an end
+    hosting,   ///< what follows is not HTTP any more: see http_guest
     closed,
   };
 
@@ -49,6 +52,16 @@ class http_connection final : private net::stream_handler,
   void close_after_flush();
   void leave_streams();
 
+  // The dialects that keep a connection, in http_guests.cpp
+  friend class http_guest;
+  friend class sse_client;
+  friend class websocket_client;
+  void serve_event_stream(view_scope scope);
+  void serve_guest_message();
+  void serve_websocket(view_scope scope);
+  void part_from_guest();
+  void append_comment();
+
   // Requests, in http_requests.cpp
   void serve_request();
   void serve_mcp(view_scope scope);
@@ -62,7 +75,8 @@ class http_connection final : private net::stream_handler,
   void with_session(exchange& x, std::string_view id);
   void session_found(exchange& x, session_ptr found);
   void open_listening(session_ptr owner);
-  [[nodiscard]] std::optional<view_scope> scope_of_path() const;
+  /// What `/s/<server><tail>` shows; nothing for another path or an unknown server.
+  [[nodiscard]] std::optional<view_scope> scope_of_path(std::string_view tail) const;
   void refuse_message(exchange& x, mcp::errc code, unsigned status, std::string_view message,
                       std::string_view data);
   [[nodiscard]] std::string servers_json() const;
@@ -110,6 +124,7 @@ class http_connection final : private net::stream_handler,
   state state_ = state::reading;
   exchange* active_ = nullptr;
   std::unique_ptr<batch> batch_;
+  std::unique_ptr<http_guest> guest_;
   bool consuming_ = false; ///< consume() is on the stack and goes on by itself
   bool keep_alive_ = true;
   bool accepts_json_ = true;

@@ -70,6 +70,7 @@ void http_connection::open_listening(session_ptr owner) {
   owner->touch(worker_.now());
   stream_session_ = std::move(owner);
   watch_ = std::make_unique<change_watch>(worker_, stream_session_);
+  keep_alive_ = false; // the stream's end is the connection's, and its head says so
   begin_events();
   stream_->flush();
   state_ = state::listening;
@@ -82,6 +83,7 @@ void http_connection::listen(exchange& x) {
     return refuse_message(x, mcp::errc::invalid_request, 406,
                           "subscriptions/listen needs Accept: text/event-stream", {});
   watch_ = std::make_unique<change_watch>(worker_, x);
+  keep_alive_ = false;
   begin_events();
   tell({watch_->acknowledgement()});
   active_ = nullptr;
@@ -132,7 +134,6 @@ void http_connection::finish() {
   if (!watch_->subscription_id().empty())
     append_event(watch_->farewell());
   http::append_last_chunk(stream_->out());
-  keep_alive_ = false;
   state_ = state::answering;
   finish_response();
 }

@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/http_connection.hpp"
+#include "engine/http_guests.hpp"
 #include "engine/upstream.hpp"
 #include "gateway/classify.hpp"
 #include "gateway/render.hpp"
@@ -53,13 +54,25 @@ void http_connection::serve_request() {
   const auto path = request.path;
   if (path == "/mcp")
     return serve_mcp({});
+  const bool gets = request.verb == http::method::get;
   if (path.starts_with("/s/")) {
-    const auto scope = scope_of_path();
-    if (!scope)
-      return respond(404, text_plain, "no such server\n");
-    return serve_mcp(*scope);
+    if (const auto scope = scope_of_path("/mcp"))
+      return serve_mcp(*scope);
+    if (const auto scope = scope_of_path("/sse"); scope && gets)
+      return serve_event_stream(*scope);
+    if (const auto scope = scope_of_path("/ws"); scope && gets)
+      return serve_websocket(*scope);
+    return respond(404, text_plain, "no such server\n");
   }
-  const bool reads = request.verb == http::method::get || request.verb == http::method::head;
+  if (path == "/sse" && gets) {
+    accepts_events_ = http::accepts(request.headers.find("accept"), "text/event-stream");
+    return serve_event_stream({});
+  }
+  if (path == "/message")
+    return serve_guest_message();
+  if (path == "/ws" && gets)
+    return serve_websocket({});
+  const bool reads = gets || request.verb == http::method::head;
   const bool known =
       path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/api/v1/servers";
   if (!known)
@@ -77,12 +90,12 @@ void http_connection::serve_request() {
   respond(200, "application/json", servers_json());
 }
 
-std::optional<view_scope> http_connection::scope_of_path() const {
-  // /s/<server>/mcp, the name percent-decoded.
+std::optional<view_scope> http_connection::scope_of_path(std::string_view tail) const {
+  // The name is percent-encoded.
   std::string_view rest = const_cast<http::request_parser&>(parser_).message().path.substr(3);
-  if (!rest.ends_with("/mcp"))
+  if (!rest.ends_with(tail))
     return std::nullopt;
-  rest.remove_suffix(4);
+  rest.remove_suffix(tail.size());
   std::string name;
   for (std::size_t i = 0; i < rest.size(); ++i) {
     const auto hex = [](char c) {

@@ -249,10 +249,10 @@ void server_link::reply(const mcp::message& request) {
   auto* const up = home_.find_upstream(start_.slot);
   if (request.method != "ping" && up_ && up != nullptr)
     return up->route_question(request);
+  // An error to roots/list too: a server would keep an empty list, and not ask within a call.
   const auto text =
-      request.method == "ping" ? gateway::result_response(request.id.raw, "{}")
-      : request.method == "roots/list"
-          ? gateway::result_response(request.id.raw, R"({"roots":[]})")
+      request.method == "ping"
+          ? gateway::result_response(request.id.raw, "{}")
           : gateway::error_response(request.id.raw, mcp::json_rpc_code(mcp::errc::method_not_found),
                                     "nobody could answer during the handshake");
   if (channel_)

@@ -1,38 +1,33 @@
 #include "engine/stdio_client.hpp"
 
-#include <algorithm>
-
-#include <fmt/format.h>
+#include <utility>
 
 #include "base/log.hpp"
-#include "engine/dispatch.hpp"
-#include "engine/upstream.hpp"
-#include "gateway/classify.hpp"
-#include "gateway/render.hpp"
-#include "mcp/error_table.hpp"
 
 namespace nexus::engine {
 
 stdio_client::stdio_client(worker& owner, int read_fd, int write_fd,
                            std::function<void()> on_finished)
-    : worker_(owner), stream_(owner.reactor().adopt(read_fd, write_fd)),
+    : duplex_client(owner, {}), stream_(owner.reactor().adopt(read_fd, write_fd)),
       lines_(owner.shared().limits.body_bytes), on_finished_(std::move(on_finished)) {
   stream_->set_handler(*this);
-  worker_.add_stream(*this);
 }
 
 stdio_client::~stdio_client() {
   net::close_after_flush(std::move(stream_));
-  worker_.remove_stream(*this);
 }
 
 void stdio_client::on_data(std::string_view bytes) {
-  if (!lines_.feed(bytes, [this](std::string& line) { serve_line(line); })) {
-    log::error("client", "line_too_long", {{"limit_bytes", worker_.shared().limits.body_bytes}});
+  const auto take = [this](std::string& line) {
+    if (!ended_ && line.find_first_not_of(" \t") != std::string::npos)
+      serve(line);
+  };
+  if (!lines_.feed(bytes, take)) {
+    log::error("client", "line_too_long", {{"limit_bytes", on().shared().limits.body_bytes}});
     on_end();
   }
   // A client that writes but does not read is held back.
-  if (stream_ && stream_->queued_bytes() > limits::write_queue_high_bytes)
+  if (stream_ && slow())
     stream_->pause_reading();
 }
 
@@ -43,8 +38,7 @@ void stdio_client::on_drained() {
 void stdio_client::on_end() {
   ended_ = true;
   stream_->pause_reading();
-  if (under_way_ == 0 && on_finished_)
-    std::exchange(on_finished_, nullptr)();
+  on_idle();
 }
 
 void stdio_client::on_error(const error&) {
@@ -53,96 +47,16 @@ void stdio_client::on_error(const error&) {
     std::exchange(on_finished_, nullptr)();
 }
 
-void stdio_client::serve_line(std::string& line) {
-  if (ended_ || line.find_first_not_of(" \t") == std::string::npos)
-    return;
-  auto& x = worker_.acquire();
-  x.client = this;
-  x.text.swap(line);
-  json::ensure_padding(x.text);
-  ++under_way_;
-  serve_message(x);
+void stdio_client::on_idle() {
+  if (ended_ && is_idle() && on_finished_)
+    std::exchange(on_finished_, nullptr)();
 }
 
-void stdio_client::serve_message(exchange& x) {
-  x.request.clear();
-  if (mcp::is_batch(x.text))
-    return serve_batch(x);
-  if (auto parsed = mcp::parse_message(x.text, worker_.scanner(), x.request); !parsed)
-    return refuse(x, static_cast<mcp::errc>(parsed.error().code.value()), parsed.error().message);
-  const auto kind = gateway::classify(x.request, {});
-  if (!kind)
-    return refuse(x, kind.error().code, kind.error().message, kind.error().data);
-  x.era = kind->era;
-  const bool is_request = x.request.kind == mcp::message_kind::request;
-  if (x.era == mcp::era::modern) {
-    x.revision = kind->revision;
-    if (const auto level = x.request.meta[mcp::meta_key::log_level])
-      x.log_level = mcp::parse_log_level(json::unquote(level)).value_or(mcp::log_level::off);
-  } else {
-    x.caller = session_;
-    x.revision = session_ ? session_->revision : mcp::newest_legacy;
-    const bool early = x.request.method == "initialize" || x.request.method == "ping";
-    if (is_request && !session_ && !early)
-      return refuse(x, mcp::errc::invalid_request, "send initialize first");
-    if (session_)
-      x.log_level = session_->wanted_log_level();
-  }
-  if (is_request && under_way_ > limits::calls_per_connection_max) {
-    worker_.metrics().refusals.add(metrics::refusal::calls);
-    return refuse(x, mcp::errc::internal_error,
-                  "too many requests are in flight; wait for answers");
-  }
-  if (is_request)
-    return dispatch(worker_, x);
-  if (x.request.method == "notifications/cancelled")
-    end_listen(x.request.params[mcp::param_key::request_id].raw);
-  if (x.request.kind == mcp::message_kind::notification)
-    dispatch(worker_, x);
-  else {
-    worker_.take_answer(session_.get(), x.request);
-    worker_.release(x);
-  }
-  one_less();
+bool stdio_client::slow() const {
+  return stream_->queued_bytes() > limits::write_queue_high_bytes;
 }
 
-void stdio_client::serve_batch(exchange& x) {
-  if (!session_ || session_->revision != mcp::revision::r2025_03_26)
-    return refuse(x, mcp::errc::invalid_request,
-                  "batches are served in sessions of 2025-03-26 only");
-  auto opened = batch::open(worker_, x.text, session_, *this);
-  if (!opened)
-    return refuse(x, static_cast<mcp::errc>(opened.error().code.value()), opened.error().message);
-  worker_.release(x);
-  auto& fresh = **opened;
-  batches_.push_back(std::move(*opened));
-  fresh.start();
-}
-
-void stdio_client::batch_notification(const gateway::pieces& message) {
-  if (stream_->queued_bytes() <= limits::write_queue_high_bytes)
-    write_line(message.to_string());
-}
-
-void stdio_client::batch_done(batch& which, const std::string& answers) {
-  if (!answers.empty())
-    write_line(answers);
-  const auto found = std::find_if(batches_.begin(), batches_.end(),
-                                  [&](const auto& b) { return b.get() == &which; });
-  worker_.bury(std::move(*found));
-  batches_.erase(found);
-  one_less();
-}
-
-void stdio_client::refuse(exchange& x, mcp::errc code, std::string_view message,
-                          std::string_view data) {
-  worker_.metrics().requests.add(metrics::request_result::invalid);
-  write_line(gateway::error_response(x.id(), mcp::json_rpc_code(code), message, data));
-  worker_.release(x);
-  one_less();
-}
-
-void stdio_client::write_line(std::string_view text) {
+void stdio_client::write(std::string_view text) {
   auto& out = stream_->out();
   const auto begin = out.size();
   out += text;
@@ -152,106 +66,5 @@ void stdio_client::write_line(std::string_view text) {
   out += '\n';
   stream_->flush();
 }
-
-void stdio_client::one_less() {
-  --under_way_;
-  if (ended_ && under_way_ == 0 && on_finished_)
-    std::exchange(on_finished_, nullptr)();
-}
-
-void stdio_client::send_answer(exchange& x, const gateway::pieces& message, unsigned) {
-  if (x.opened_session) {
-    if (session_ && !session_->closed.exchange(true)) {
-      worker_.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
-      worker_.shared().plane->session_closed(session_);
-    }
-    session_ = x.caller;
-    // Its life is this process's: it never idles out.
-    session_->stream_worker.store(static_cast<std::int32_t>(worker_.id().value));
-    session_watch_ = std::make_unique<change_watch>(worker_, session_);
-  }
-  if (session_watch_)
-    for (const auto kind : catalog::list_kinds)
-      if (words_of(kind).method == x.request.method)
-        session_watch_->saw(kind);
-  write_line(message.to_string());
-  one_less();
-}
-
-void stdio_client::send_notification(exchange&, const gateway::pieces& message) {
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
-    return;
-  write_line(message.to_string());
-}
-
-bool stdio_client::ask(exchange&, std::string_view request) {
-  write_line(request);
-  return true;
-}
-
-void stdio_client::send_cancelled(exchange&) {
-  one_less();
-}
-
-void stdio_client::listen(exchange& x) {
-  if (listens_.size() >= limits::calls_per_connection_max)
-    return refuse(x, mcp::errc::internal_error, "too many listens are open; cancel some");
-  listens_.push_back(std::make_unique<change_watch>(worker_, x));
-  tell({listens_.back()->acknowledgement()});
-  worker_.release(x);
-  one_less();
-}
-
-void stdio_client::end_listen(std::string_view id) {
-  const auto found = std::find_if(listens_.begin(), listens_.end(),
-                                  [id](const auto& open) { return open->subscription_id() == id; });
-  if (found == listens_.end())
-    return;
-  (*found)->end();
-  listens_.erase(found);
-}
-
-void stdio_client::tell(const std::vector<std::string>& messages) {
-  for (const auto& text : messages)
-    if (!text.empty())
-      write_line(text);
-}
-
-void stdio_client::lists_changed() {
-  if (session_watch_) {
-    tell(session_watch_->follow_servers());
-    tell(session_watch_->list_changes());
-  }
-  for (const auto& open : listens_) {
-    tell(open->follow_servers());
-    tell(open->list_changes());
-  }
-}
-
-void stdio_client::resource_updated(std::uint32_t slot, std::string_view subscribed,
-                                    std::string_view uri) {
-  if (session_watch_)
-    tell({session_watch_->update(slot, subscribed, uri)});
-  for (const auto& open : listens_)
-    tell({open->update(slot, subscribed, uri)});
-}
-
-void stdio_client::subscription_settled(std::uint64_t subscriber, std::string_view uri,
-                                        bool stands) {
-  for (const auto& open : listens_) {
-    open->settle(subscriber, uri, stands);
-    if (auto text = open->acknowledgement(); !text.empty()) {
-      tell({std::move(text)});
-      tell(open->list_changes()); // what changed since the client asked
-    }
-  }
-}
-
-void stdio_client::log_message(std::string_view notification) {
-  if (stream_->queued_bytes() <= limits::write_queue_high_bytes)
-    write_line(notification);
-}
-
-void stdio_client::finish() {}
 
 } // namespace nexus::engine

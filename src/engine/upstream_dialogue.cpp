@@ -113,6 +113,10 @@ void upstream::add_candidates(search& looking) {
   for (auto* x = owner_.first_exchange(); x != nullptr; x = x->next) {
     if (x->via != this || x->at != exchange::stage::sent)
       continue;
+    // A call that is parked has asked, and waits: what comes now is another's. What it asks at the
+    // same time has come before it was parked.
+    if (x->talk && x->talk->parked())
+      continue;
     std::string missing;
     const auto able = capabilities_of(*x);
     if (!gateway::can_answer(able, kind, question.params.whole.raw, owner_.scanner(), missing)) {
@@ -165,11 +169,8 @@ void upstream::settle_question(const search& looking) {
 }
 
 void upstream::refuse_question(const mcp::message& question, std::string_view why) {
-  // Outside any call, a server that asks for roots is told that there are none.
-  tell_server(question.method == "roots/list"
-                  ? gateway::result_response(question.id.raw, R"({"roots":[]})")
-                  : gateway::error_response(question.id.raw,
-                                            mcp::json_rpc_code(mcp::errc::method_not_found), why));
+  tell_server(gateway::error_response(question.id.raw,
+                                      mcp::json_rpc_code(mcp::errc::method_not_found), why));
 }
 
 // ---- A modern server asks -----------------------------------------------------------------------

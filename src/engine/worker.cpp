@@ -155,6 +155,18 @@ void worker::cancel_request(const session* caller, const client_adapter* client,
   }
 }
 
+void worker::drop_client(const client_adapter& gone) {
+  for (auto* x = used_; x != nullptr;) {
+    auto* const next = x->next;
+    if (x->client == &gone) {
+      x->client = nullptr;
+      if (x->via != nullptr)
+        x->via->abandon(*x, give_up::cancelled);
+    }
+    x = next;
+  }
+}
+
 exchange* worker::first_exchange_via(const upstream& server) noexcept {
   for (auto* x = used_; x != nullptr; x = x->next)
     if (x->via == &server)
@@ -407,6 +419,19 @@ void worker::drop_connection(http_connection& connection) {
 http_connection* worker::find_connection(std::uint64_t id) noexcept {
   const auto found = connections_.find(id);
   return found == connections_.end() ? nullptr : found->second.get();
+}
+
+void worker::add_guest(std::string_view id, duplex_client& guest) {
+  guests_.emplace(id, &guest);
+}
+
+void worker::remove_guest(std::string_view id) {
+  guests_.erase(id);
+}
+
+duplex_client* worker::find_guest(std::string_view id) noexcept {
+  const auto found = guests_.find(id);
+  return found == guests_.end() ? nullptr : found->second;
 }
 
 void worker::drain() {

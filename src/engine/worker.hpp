@@ -23,6 +23,7 @@
 
 namespace nexus::engine {
 
+class duplex_client;
 class http_connection;
 class http_pool;
 class upstream;
@@ -81,6 +82,8 @@ class worker {
   /// The exchange of a session, or of an adapter that serves one client, with that request id is
   /// cancelled if it is under way here.
   void cancel_request(const session* caller, const client_adapter* client, std::string_view id);
+  /// A client is gone for good: what it asked for is given up.
+  void drop_client(const client_adapter& gone);
   [[nodiscard]] exchange* first_exchange_via(const upstream& server) noexcept;
   /// The first of all that are in use; the others follow through `next`.
   [[nodiscard]] exchange* first_exchange() noexcept { return used_; }
@@ -136,6 +139,11 @@ class worker {
   void adopt_connection(std::unique_ptr<http_connection> connection);
   void drop_connection(http_connection& connection);
   [[nodiscard]] http_connection* find_connection(std::uint64_t id) noexcept;
+  /// Clients whose messages come over other connections than the one that they listen on, by the
+  /// id in the address of these messages.
+  void add_guest(std::string_view id, duplex_client& guest);
+  void remove_guest(std::string_view id);
+  [[nodiscard]] duplex_client* find_guest(std::string_view id) noexcept;
   /// Ends listening streams; calls in flight go on. Probes are answered still: what routes clients
   /// here has to learn that they should go elsewhere.
   void drain();
@@ -196,6 +204,7 @@ class worker {
   std::unordered_map<std::string_view, session_ptr> sessions_;
   std::vector<listening_stream*> streams_;
   std::unordered_map<std::uint64_t, std::unique_ptr<http_connection>> connections_;
+  std::unordered_map<std::string_view, duplex_client*> guests_;
   std::uint64_t connection_sequence_ = 0;
   std::unique_ptr<net::listener> listener_;
   std::vector<std::shared_ptr<void>> graveyard_;
