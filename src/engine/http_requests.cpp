@@ -64,10 +64,8 @@ void http_connection::serve_request() {
       return serve_websocket(*scope);
     return respond(404, text_plain, "no such server\n");
   }
-  if (path == "/sse" && gets) {
-    accepts_events_ = http::accepts(request.headers.find("accept"), "text/event-stream");
+  if (path == "/sse" && gets)
     return serve_event_stream({});
-  }
   if (path == "/message")
     return serve_guest_message();
   if (path == "/ws" && gets)
