@@ -6,6 +6,7 @@
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "json/walk.hpp"
 
 namespace nexus::catalog {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 class definition_visitor final : public json::visitor {
  public:
   explicit definition_visitor(list_kind kind) : kind_(kind) {}
-  json::slice name, meta, schema_type, read_only, idempotent;
+  json::slice name, meta, schema, output, schema_type, read_only, idempotent;
   bool has_schema = false;
 
   step on_key(unsigned depth, std::string_view key, json::kind type) override {
@@ -41,6 +42,10 @@ class definition_visitor final : public json::visitor {
         name = found.value;
       if (found.key == "_meta")
         meta = found.value;
+      if (found.key == "inputSchema")
+        schema = found.value;
+      if (found.key == "outputSchema")
+        output = found.value;
       return;
     }
     if (inside_ == container::schema && found.key == "type")
@@ -243,6 +248,8 @@ void list_builder::add(json::slice definition, json::scanner& scanner) {
     if (auto walked = scanner.scan_object(text, found); !walked)
       return refuse(fmt::format("a {} definition is unusable: {}", noun, walked.error().message));
   }
+  if (kind_ == list_kind::tools && !note_schemas(made, found.schema, found.output))
+    return;
   made.read_only = found.read_only.raw == "true" || found.idempotent.raw == "true";
   made.name_offset = offset_in(text, found.name.raw);
   made.name_bytes = static_cast<std::uint32_t>(found.name.raw.size());
@@ -257,6 +264,17 @@ void list_builder::add(json::slice definition, json::scanner& scanner) {
   made.definition_bytes = static_cast<std::uint32_t>(text.size());
   list.text_ += text;
   list.items_.push_back(std::move(made));
+}
+
+bool list_builder::note_schemas(item& made, json::slice input, json::slice output) {
+  auto headers = read_parameter_headers(input);
+  if (drops_wrong_headers_ && !headers.problem.empty()) {
+    refuse(fmt::format("tool '{}' is left out: {}", made.name, headers.problem));
+    return false;
+  }
+  made.headers = std::move(headers.found);
+  made.wraps_output = output && json::find_member(output, "type").raw != R"("object")";
+  return true;
 }
 
 void list_builder::note_interface(json::slice meta, json::scanner& scanner) {

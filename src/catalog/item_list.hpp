@@ -11,6 +11,7 @@
 
 #include "base/limits.hpp"
 #include "base/result.hpp"
+#include "catalog/parameter_headers.hpp"
 #include "json/scan.hpp"
 
 /// One list of one server, taken apart once and then immutable.
@@ -57,6 +58,9 @@ struct item {
   std::uint32_t name_offset = 0,
                 name_bytes = 0; ///< the value that `name` stands in, relative to the definition
   std::uint32_t meta_offset = 0, meta_bytes = 0; ///< the value of "_meta"; 0, 0 when there is none
+  std::vector<parameter_header> headers;         ///< arguments that HTTP requests repeat in headers
+  /// outputSchema is not that of an object: legacy clients get it, and results, within one.
+  bool wraps_output = false;
   bool read_only = false; ///< annotations.readOnlyHint or idempotentHint: safe to send twice
   /// What is wrong with the definition (an input schema that is not of type object); empty when
   /// nothing is. The tool is served all the same.
@@ -119,11 +123,16 @@ class list_builder {
   [[nodiscard]] result<> add_page(json::slice entries, json::scanner& scanner);
   /// A page's own hints.
   void add_hints(const cache_hints& hints) noexcept { building_->hints_.merge(hints); }
+  /// From now on tools with wrong x-mcp-header annotations are left out and noted. Otherwise they
+  /// are served, and what is annotated is not looked at.
+  void drop_wrong_headers() noexcept { drops_wrong_headers_ = true; }
   [[nodiscard]] bool full() const noexcept;
   [[nodiscard]] item_list_ptr finish();
 
  private:
   void add(json::slice definition, json::scanner& scanner);
+  /// @returns false when the tool is left out
+  [[nodiscard]] bool note_schemas(item& made, json::slice input, json::slice output);
   void note_interface(json::slice meta, json::scanner& scanner);
   [[nodiscard]] bool wanted(std::string_view name) const;
   void refuse(std::string why) { building_->problems_.push_back(std::move(why)); }
@@ -131,6 +140,7 @@ class list_builder {
   list_kind kind_;
   std::vector<std::string> include_, exclude_;
   std::unordered_set<std::string> names_, interfaces_; ///< seen so far
+  bool drops_wrong_headers_ = false;
   std::shared_ptr<item_list> building_;
 };
 

@@ -66,6 +66,7 @@ void list_view::add(std::string public_name, const server_part& part, list_kind 
   append_definition(text_, part, kind, t, public_name);
   text_ += ',';
   ends_.push_back(text_.size());
+  wraps_output_ = wraps_output_ || t.wraps_output;
   names_.push_back(std::move(public_name));
   routes_.push_back({part.slot, &t});
 }

@@ -32,6 +32,8 @@ class list_view {
                                                       std::size_t count) const;
   /// Changes when the visible list does.
   [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+  /// Whether an entry has item::wraps_output.
+  [[nodiscard]] bool wraps_output() const noexcept { return wraps_output_; }
   /// The members that tell modern clients how long to keep the list.
   [[nodiscard]] const std::string& hints() const noexcept { return hints_; }
 
@@ -45,6 +47,7 @@ class list_view {
   std::vector<std::string> names_;
   std::vector<route> routes_;
   std::unordered_map<std::string_view, std::uint32_t> by_name_;
+  bool wraps_output_ = false;
   std::uint64_t fingerprint_ = 0;
   std::string hints_;
 };

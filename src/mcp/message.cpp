@@ -28,10 +28,11 @@ constexpr std::string_view meta_names[] = {"io.modelcontextprotocol/protocolVers
                                            "traceparent",
                                            "tracestate",
                                            "baggage"};
-constexpr std::string_view result_names[] = {
-    "resultType", "_meta",           "ttlMs",        "cacheScope", "nextCursor",
-    "isError",    "protocolVersion", "capabilities", "serverInfo", "instructions",
-    "inputRequests", "requestState"};
+constexpr std::string_view result_names[] = {"resultType",       "_meta",         "ttlMs",
+                                             "cacheScope",       "nextCursor",    "isError",
+                                             "protocolVersion",  "capabilities",  "serverInfo",
+                                             "instructions",     "inputRequests", "requestState",
+                                             "structuredContent"};
 constexpr std::string_view error_names[] = {"code", "message", "data"};
 constexpr std::string_view client_info_names[] = {"name", "version"};
 static_assert(std::size(param_names) == static_cast<std::size_t>(param_key::count));

@@ -64,8 +64,9 @@ enum class result_key : std::uint8_t {
   capabilities,
   server_info, ///< serverInfo, of initialize
   instructions,
-  input_requests, ///< inputRequests
-  request_state,  ///< requestState
+  input_requests,     ///< inputRequests
+  request_state,      ///< requestState
+  structured_content, ///< structuredContent
   count,
 };
 

@@ -353,7 +353,10 @@ TEST_CASE("mcp message knows every name of its keys", "[mcp][message]") {
       {result_key::protocol_version, "protocolVersion"},
       {result_key::capabilities, "capabilities"},
       {result_key::server_info, "serverInfo"},
-      {result_key::instructions, "instructions"}};
+      {result_key::instructions, "instructions"},
+      {result_key::input_requests, "inputRequests"},
+      {result_key::request_state, "requestState"},
+      {result_key::structured_content, "structuredContent"}};
   CHECK(std::size(results) == static_cast<std::size_t>(result_key::count));
   for (const auto& [key, name] : results) {
     const parsed p(std::string(R"({"jsonrpc":"2.0","id":1,"result":{")") + name + "\" : [1]}}");
