@@ -57,6 +57,12 @@ inline constexpr std::size_t envelope_members_max = 64;
 /// What OpenAI and others accept as a function name.
 inline constexpr std::size_t public_name_bytes_max = 64;
 
+// ---- Trace context ----------------------------------------------------------------------------
+/// Passed on of one tracestate; W3C wants 512 at least.
+inline constexpr std::size_t tracestate_bytes_max = 512;
+/// Passed on of one baggage; W3C wants 8,192 at least.
+inline constexpr std::size_t baggage_bytes_max = 8'192;
+
 // ---- Sealed state ----------------------------------------------------------------------------
 /// What may be sealed for a client to carry: a server's own requestState travels inside, and the
 /// client's next request has to have room for it.
@@ -116,6 +122,8 @@ inline constexpr std::size_t learned_uris_per_result_max = 256;
 /// reads it before every conversation.
 inline constexpr std::size_t server_instructions_bytes_max = 8 * 1024;
 inline constexpr std::size_t joined_instructions_bytes_max = 64 * 1024;
+/// How long a cursor of ours may be used; a client reads its pages within seconds.
+inline constexpr seconds list_cursor_lifetime{3'600};
 /// Pages followed of one list.
 inline constexpr std::size_t list_pages_max = 1'000;
 /// Entries on one page of an answer to a list request.

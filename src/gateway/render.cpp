@@ -186,6 +186,8 @@ void append_meta(std::string& out, const mcp::message& request, const downstream
   for (const auto key : {meta_key::traceparent, meta_key::tracestate, meta_key::baggage})
     if (const auto found = request.meta.at(key))
       member(found.span);
+    else if (call.server == mcp::era::modern && !call.trace.of(key).empty())
+      member(call.trace.member(key));
   for (const auto& other : request.meta.others())
     member(other.span);
   if (!first)

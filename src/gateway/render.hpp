@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "gateway/pieces.hpp"
+#include "gateway/trace_context.hpp"
 #include "mcp/message.hpp"
 #include "mcp/revision.hpp"
 
@@ -72,6 +73,8 @@ struct downstream_call {
   std::string_view input_responses;
   /// JSON: the state that the server gave; empty: none. What the client sent is ours, and sealed.
   std::string_view request_state;
+  /// Of the client's HTTP request: becomes members of a modern request's _meta.
+  trace_context trace = {};
 };
 
 /// The client's request as `server` wants it: our id and progress token, the tool's own name, the
