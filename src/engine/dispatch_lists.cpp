@@ -1,7 +1,10 @@
 /// The lists that clients see, page by page, from the snapshot.
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <chrono>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -9,6 +12,7 @@
 #include "engine/exchange.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "gateway/down_conversion.hpp"
 #include "gateway/render.hpp"
 
 namespace nexus::engine {
@@ -17,14 +21,36 @@ namespace {
 using catalog::list_kind;
 using mcp::param_key;
 
-/// `<offset>-<fingerprint>`, so that a cursor into a list that has changed is noticed.
-std::string make_cursor(std::size_t offset, const catalog::list_view& view) {
+using std::chrono::system_clock;
+
+/// Where in which list: the fingerprint tells that the list has changed since.
+std::string position(std::size_t offset, const catalog::list_view& view) {
   return fmt::format("{:x}-{:x}", offset, view.fingerprint());
+}
+
+/// A cursor is of use for one list of one address alone.
+struct cursor_binding {
+  std::array<std::string_view, 1> request;
+  seal::binding to;
+  cursor_binding(worker& on, const exchange& x, list_kind kind) : request{words_of(kind).method} {
+    const auto* const part = x.scope.one_server ? on.snapshot().part(x.scope.slot) : nullptr;
+    to = {{}, part != nullptr ? std::string_view(part->name) : std::string_view(), request};
+  }
+  cursor_binding(const cursor_binding&) = delete;
+};
+
+result<std::string> make_cursor(worker& on, const exchange& x, list_kind kind, std::size_t offset,
+                                const catalog::list_view& view) {
+  const cursor_binding bound(on, x, kind);
+  return on.sealer().seal(seal::kind::cursor, position(offset, view), bound.to,
+                          system_clock::now() + limits::list_cursor_lifetime);
 }
 
 /// Where a page begins; nothing for a cursor that is not of this list. An empty one is the
 /// beginning.
-std::optional<std::size_t> read_cursor(json::slice cursor, const catalog::list_view& view) {
+std::optional<std::size_t> read_cursor(worker& on, const exchange& x, list_kind kind,
+                                       const catalog::list_view& view) {
+  const auto cursor = x.request.params[param_key::cursor];
   if (!cursor)
     return 0;
   if (!cursor.is(json::kind::string))
@@ -32,11 +58,28 @@ std::optional<std::size_t> read_cursor(json::slice cursor, const catalog::list_v
   const auto text = json::unquote(cursor);
   if (text.empty())
     return 0;
+  const cursor_binding bound(on, x, kind);
+  const auto opened = on.sealer().open(seal::kind::cursor, text, bound.to, system_clock::now());
+  if (!opened)
+    return std::nullopt;
+  const auto& at = opened->payload;
   std::size_t offset = 0;
-  std::from_chars(text.data(), text.data() + text.size(), offset, 16);
-  if (offset == 0 || offset >= view.size() || text != make_cursor(offset, view))
+  std::from_chars(at.data(), at.data() + at.size(), offset, 16);
+  if (offset == 0 || offset >= view.size() || at != position(offset, view))
     return std::nullopt;
   return offset;
+}
+
+/// The entries of a page as a client of an older revision understands them.
+std::string converted_page(const catalog::list_view& view, std::size_t first, std::size_t last,
+                           list_kind kind, mcp::revision client) {
+  std::string out;
+  for (std::size_t i = first; i < last; ++i) {
+    if (i > first)
+      out += ',';
+    gateway::append_converted_definition(out, view.page(i, i + 1), kind, client);
+  }
+  return out;
 }
 
 void answer_list(worker& on, exchange& x, list_kind kind) {
@@ -46,10 +89,11 @@ void answer_list(worker& on, exchange& x, list_kind kind) {
   if (auto* const up = unlisted_server(on, x); up != nullptr && !x.resolve_later)
     return up->submit_unresolved(x);
   const auto& view = shown->list(kind);
-  const auto first = read_cursor(x.request.params[param_key::cursor], view);
+  const auto first = read_cursor(on, x, kind, view);
   if (!first)
     return refuse(on, x, mcp::errc::invalid_params,
-                  "the cursor is unknown, or the list has changed: begin again without a cursor");
+                  "the cursor is unknown, altered or expired, or the list has changed: begin again "
+                  "without a cursor");
   const auto last = std::min(view.size(), *first + limits::list_page_items);
   gateway::pieces text;
   std::string next;
@@ -58,10 +102,19 @@ void answer_list(worker& on, exchange& x, list_kind kind) {
   text.add(R"(,"result":{")");
   text.add(words_of(kind).array);
   text.add("\":[");
-  text.add(view.page(*first, last));
+  std::string converted;
+  if (gateway::list_needs_conversion(x.revision, view.wraps_output())) {
+    converted = converted_page(view, *first, last, kind, x.revision);
+    text.add(converted);
+  } else {
+    text.add(view.page(*first, last));
+  }
   text.add("]");
   if (last < view.size()) {
-    next = fmt::format(R"(,"nextCursor":"{}")", make_cursor(last, view));
+    const auto cursor = make_cursor(on, x, kind, last, view);
+    if (!cursor)
+      return refuse(on, x, mcp::errc::internal_error, cursor.error().message);
+    next = fmt::format(R"(,"nextCursor":"{}")", *cursor);
     text.add(next);
   }
   if (x.era == mcp::era::modern) {

@@ -7,6 +7,7 @@
 #include "engine/exchange.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "gateway/parameter_headers.hpp"
 #include "json/write.hpp"
 
 namespace nexus::engine {
@@ -86,6 +87,25 @@ const catalog::route* find_named(worker& on, exchange& x, list_kind kind, std::s
   return nullptr;
 }
 
+/// Checks the headers that repeat arguments, and writes those for the server. @returns false when
+/// the exchange was refused
+bool repeat_arguments(worker& on, exchange& x, const catalog::item& target) {
+  const auto arguments = x.request.params[param_key::arguments];
+  const auto* const sent =
+      x.era == mcp::era::modern && x.client != nullptr ? x.client->request_headers() : nullptr;
+  if (sent != nullptr) {
+    const auto problem = gateway::parameter_header_problem(target.headers, arguments, *sent);
+    if (!problem.empty()) {
+      on.metrics().refusals.add(metrics::refusal::header_mismatch);
+      refuse(on, x, errc::header_mismatch, problem, {}, 400);
+      return false;
+    }
+  }
+  x.parameter_fields.clear();
+  gateway::append_parameter_headers(x.parameter_fields, target.headers, arguments);
+  return true;
+}
+
 /// tools/call and prompts/get: the entry called params.name.
 void forward_named(worker& on, exchange& x, list_kind kind) {
   const auto quoted = x.request.params[param_key::name];
@@ -99,8 +119,12 @@ void forward_named(worker& on, exchange& x, list_kind kind) {
   const auto* const found = find_named(on, x, kind, json::unquote(quoted, unescaped));
   if (found == nullptr)
     return;
-  x.target_name = found->target->name;
-  x.safe_to_repeat = found->target->read_only;
+  const auto& target = *found->target;
+  if (!target.headers.empty() && !repeat_arguments(on, x, target))
+    return;
+  x.target_name = target.name;
+  x.safe_to_repeat = target.read_only;
+  x.wraps_output = target.wraps_output;
   forward(on, x, found->slot);
 }
 

@@ -39,6 +39,8 @@ class client_adapter {
   /// A request of a server, or what it says about one, in the middle of the exchange. @returns
   /// false when this client reads nothing but the answer
   [[nodiscard]] virtual bool ask(exchange& x, std::string_view request) = 0;
+  /// The fields of the HTTP request that brought the exchange; null over any other transport.
+  [[nodiscard]] virtual const http::header_fields* request_headers() noexcept { return nullptr; }
 };
 
 /// One message of a client on its way: the request's text, whose it is, where it goes and by when.
@@ -62,8 +64,10 @@ class exchange final : public http_call_handler {
   std::uint32_t slot = 0;
   /// What the server calls it: the tool's or prompt's own name, or the resource's URI.
   std::string target_name;
-  std::string target_ref;      ///< of a completion: params.ref with the server's own name, or empty
-  bool safe_to_repeat = false; ///< the tool says that it is read-only or idempotent
+  std::string target_ref; ///< of a completion: params.ref with the server's own name, or empty
+  std::string parameter_fields; ///< header lines that repeat arguments, for HTTP servers
+  bool wraps_output = false;    ///< as catalog::item
+  bool safe_to_repeat = false;  ///< the tool says that it is read-only or idempotent
 
   // On its way
   enum class stage : std::uint8_t {
@@ -83,6 +87,7 @@ class exchange final : public http_call_handler {
   std::pair<worker_id, std::uint64_t> parked_at; ///< worker and sequence
   bool has_permit = false;
   bool resent = false;         ///< sent again once already
+  bool relisted = false;       ///< sent again with headers after a new tools/list
   bool asked_again = false;    ///< looked for its resource a second time
   bool resolve_later = false;  ///< waits for a server's catalogue, then is dispatched again
   bool opened_session = false; ///< `caller` was opened by this request

@@ -101,6 +101,9 @@ class http_connection final : private net::stream_handler,
   void listen(exchange& x) override;
   void send_cancelled(exchange& x) override;
   [[nodiscard]] bool ask(exchange& x, std::string_view request) override;
+  [[nodiscard]] const http::header_fields* request_headers() noexcept override {
+    return &parser_.message().headers;
+  }
 
   // batch_sink
   void batch_notification(const gateway::pieces& message) override;

@@ -48,6 +48,7 @@ server_link::server_link(worker& home, link_start start)
 
 server_link::~server_link() {
   ended_ = true;
+  tell_tool_waiters(nullptr);
   for (auto* const call : acknowledgements_)
     pool_->cancel(*call);
   listener_.reset();
@@ -202,6 +203,7 @@ void server_link::down(std::string reason) {
     listing.later.cancel();
   for (auto& [id, state] : requests_)
     state->cancel();
+  tell_tool_waiters(nullptr);
   link_failure failure{std::move(reason), false, false};
   failure.retry_as_legacy = probe_harmed_child_;
   home_.shared().plane->link_down(start_.slot, start_.link, std::move(failure));

@@ -47,6 +47,9 @@ class server_link final : private channel_handler, private http_call_handler {
   /// A message from the server that no exchange claims: on the channel, a listening stream, or
   /// within an answer. @param message its slices live during the call
   void on_foreign_message(const mcp::message& message);
+  /// Lists the tools anew, or joins a listing that runs. @param on_list gets what is listed now;
+  /// null when the list fails or the link ends
+  void relist_tools(unique_function<void(catalog::item_list_ptr)> on_list);
   /// The server answered 404 to the session: a new handshake is needed.
   void lost_session();
   /// The server cannot be connected to any more.
@@ -130,6 +133,8 @@ class server_link final : private channel_handler, private http_call_handler {
   };
   std::array<list_run, catalog::list_kinds.size()> listings_; ///< by list_kind
   catalog::server_catalogue known_;
+  std::vector<unique_function<void(catalog::item_list_ptr)>> tool_waiters_;
+  void tell_tool_waiters(const catalog::item_list_ptr& tools);
   std::array<bool, catalog::families.size()> tells_changes_{}; ///< by family
   std::unique_ptr<event_listener> listener_;
   /// A subscriptions/listen for resources.

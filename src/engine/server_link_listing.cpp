@@ -1,6 +1,7 @@
 /// server_link's lists: what the server offers, page by page, and what changes of it.
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -131,8 +132,24 @@ void server_link::list(list_kind kind) {
       kind, catalog::cache_hints{most.count(), false},
       tools ? settings.include_tools : std::vector<std::string>{},
       tools ? settings.exclude_tools : std::vector<std::string>{});
+  // Over any other transport nobody repeats arguments in headers to this server.
+  if (endpoint_->era == mcp::era::modern && !channel_)
+    listing.builder->drop_wrong_headers();
   listing.pages = 0;
   request_page(kind, {});
+}
+
+void server_link::relist_tools(unique_function<void(catalog::item_list_ptr)> on_list) {
+  tool_waiters_.push_back(std::move(on_list));
+  if (ended_ || !known_.offers.tools)
+    return tell_tool_waiters(nullptr);
+  if (!listings_[index_of(list_kind::tools)].builder)
+    list(list_kind::tools);
+}
+
+void server_link::tell_tool_waiters(const catalog::item_list_ptr& tools) {
+  for (auto& waiter : std::exchange(tool_waiters_, {}))
+    waiter(tools);
 }
 
 void server_link::list_everything() {
@@ -166,6 +183,8 @@ void server_link::on_page(list_kind kind, const outcome& answer) {
 
 void server_link::list_failed(list_kind kind, const outcome& answer) {
   const auto reason = outcome_text(answer);
+  if (kind == list_kind::tools)
+    tell_tool_waiters(nullptr);
   listings_[index_of(kind)].builder.reset();
   if (!up_ && kind == list_kind::tools)
     return down("tools/list failed: " + reason);
@@ -194,6 +213,8 @@ void server_link::finish_list(list_kind kind) {
   const bool changed = !known->same_as(*list);
   if (changed || !up_)
     known = std::move(list);
+  if (kind == list_kind::tools)
+    tell_tool_waiters(known);
   list_settled(kind, changed);
 }
 

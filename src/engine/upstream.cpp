@@ -159,14 +159,16 @@ void upstream::transmit(exchange& x) {
   call.request_state = x.talk ? x.talk->request_state() : x.server_state;
   if (x.talk)
     call.input_responses = x.talk->input_responses();
+  if (const auto* const fields = x.client != nullptr ? x.client->request_headers() : nullptr)
+    call.trace = gateway::trace_beside_meta(x.request, *fields);
   gateway::append_request(text, x.request, call);
   if (endpoint_->channel)
     send_channel(x);
   else
-    send_http(x);
+    send_http(x, call.trace);
 }
 
-void upstream::send_http(exchange& x) {
+void upstream::send_http(exchange& x, const gateway::trace_context& trace) {
   auto& body = owner_.scratch;
   auto& request = owner_.request_scratch;
   request = prefix_;
@@ -178,7 +180,9 @@ void upstream::send_http(exchange& x) {
       request += "\r\nMcp-Name: ";
       request += gateway::encode_header_value(x.target_name);
     }
+    request += x.parameter_fields;
   }
+  gateway::append_trace_headers(request, x.request, trace);
   request += "\r\n\r\n";
   request += body;
   x.call = &pool_->start(request, x);

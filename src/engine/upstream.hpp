@@ -14,6 +14,7 @@
 #include "engine/process.hpp"
 #include "engine/resource_hub.hpp"
 #include "gateway/client_capabilities.hpp"
+#include "gateway/trace_context.hpp"
 #include "mcp/message.hpp"
 
 namespace nexus::engine {
@@ -101,7 +102,7 @@ class upstream {
   void wait(exchange& x);
   void resolve(exchange& x);
   void send(exchange& x);
-  void send_http(exchange& x);
+  void send_http(exchange& x, const gateway::trace_context& trace);
   void send_channel(exchange& x);
   /// Renders and sends what is under way already: the first time, and with each round of answers.
   void transmit(exchange& x);
@@ -109,10 +110,16 @@ class upstream {
   /// Whether an HTTP answer says that the server forgot the session.
   [[nodiscard]] bool lost_session(unsigned status, std::string_view body) const;
   void send_again(exchange& x);
+  /// The server misses other headers than ours: asks it for its tools and sends once more.
+  void send_again_relisted(exchange& x);
+  /// @param tools what the server lists now; null when it could not be asked
+  void settle_relisted(exchange& x, const catalog::item_list* tools);
   void tell_cancelled(const exchange& x);
   /// Everything that ends: accounts, answers, releases, and lets the next one go.
   void conclude(exchange& x, metrics::call_result how);
   void answer_response(exchange& x, const mcp::message& response);
+  /// A result as the exchange's client understands it.
+  void render(gateway::pieces& answer, const exchange& x, const mcp::message& response);
   /// The last thing that a client hears of an exchange.
   void say(exchange& x, const gateway::pieces& answer, unsigned http_status);
   /// A modern server answered input_required.

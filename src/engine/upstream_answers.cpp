@@ -10,6 +10,8 @@
 #include "engine/server_link.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "gateway/down_conversion.hpp"
+#include "gateway/parameter_headers.hpp"
 #include "gateway/render.hpp"
 #include "mcp/error_table.hpp"
 #include "json/write.hpp"
@@ -35,8 +37,7 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
       how = call_result::tool_error;
     if (how == call_result::tool_error && lacked_capability(x))
       return answer_missing_capability(x, x.talk->missing_capability());
-    gateway::render_result(answer, owner_.rebuilt_result, x.id(), response, x.era, owner_.scanner(),
-                           gateway::caching_of(x.request.method));
+    render(answer, x, response);
     if (endpoint_->resources)
       owner_.learn_resources(slot_, response.result.whole.raw);
     owner_.metrics().requests.add(metrics::request_result::ok);
@@ -48,6 +49,10 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
     // The client's own capabilities were declared to the server, so this is for the client.
     if (code == mcp::json_rpc_code(mcp::errc::missing_capability) && x.era == mcp::era::modern)
       return answer_missing_capability(x, {}, response.error[mcp::error_key::data].raw);
+    if (code == mcp::json_rpc_code(mcp::errc::header_mismatch) && !x.relisted &&
+        endpoint_->era == mcp::era::modern && !endpoint_->channel &&
+        x.request.method == "tools/call")
+      return send_again_relisted(x);
     // Codes about one hop's envelope mean nothing on the other.
     if (!code || (*code <= -32020 && *code >= -32099))
       return answer_failure(x, how, "refused the gateway's request",
@@ -58,6 +63,52 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
   }
   say(x, answer, 200);
   conclude(x, how);
+}
+
+void upstream::render(gateway::pieces& answer, const exchange& x, const mcp::message& response) {
+  const auto* shown = &response;
+  if (gateway::needs_conversion(response, x.revision, x.wraps_output)) {
+    auto& text = owner_.converted;
+    text = gateway::converted_response(response, x.revision, x.wraps_output);
+    json::ensure_padding(text);
+    // A response that is too much for the parser goes as it came.
+    if (mcp::parse_message(text, owner_.scanner(), owner_.converted_message))
+      shown = &owner_.converted_message;
+  }
+  gateway::render_result(answer, owner_.rebuilt_result, x.id(), *shown, x.era, owner_.scanner(),
+                         gateway::caching_of(x.request.method));
+}
+
+void upstream::send_again_relisted(exchange& x) {
+  x.relisted = true;
+  log::info("server", "headers_refused",
+            {{"server", endpoint_->settings->name}, {"tool", x.target_name}});
+  owner_.shared().post(endpoint_->home, [slot = slot_, back = owner_.id(),
+                                         sequence = x.sequence](worker& home) {
+    auto settle = [&shared = home.shared(), slot, back, sequence](catalog::item_list_ptr tools) {
+      shared.post(back, [slot, sequence, tools = std::move(tools)](worker& w) {
+        auto* const waiting = w.find_exchange(sequence);
+        auto* const up = w.find_upstream(slot);
+        if (waiting != nullptr && up != nullptr && waiting->via == up)
+          up->settle_relisted(*waiting, tools.get());
+      });
+    };
+    auto* const up = home.find_upstream(slot);
+    if (up == nullptr || up->link() == nullptr)
+      return settle(nullptr);
+    up->link()->relist_tools(std::move(settle));
+  });
+}
+
+void upstream::settle_relisted(exchange& x, const catalog::item_list* tools) {
+  const auto* const tool = tools == nullptr ? nullptr : tools->find(x.target_name);
+  if (tool == nullptr || endpoint_->state != server_state::ready)
+    return answer_failure(x, call_result::protocol_error, "refused the gateway's request",
+                          "it wants other headers than its tool list asks for");
+  x.parameter_fields.clear();
+  gateway::append_parameter_headers(x.parameter_fields, tool->headers,
+                                    x.request.params[mcp::param_key::arguments]);
+  transmit(x);
 }
 
 void upstream::say(exchange& x, const gateway::pieces& answer, unsigned http_status) {

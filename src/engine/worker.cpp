@@ -132,9 +132,10 @@ void worker::release(exchange& x) {
   x.scope = {};
   x.log_level = mcp::log_level::off;
   x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
-  x.asked_again = false;
+  x.asked_again = x.relisted = x.wraps_output = false;
   x.target_name.clear();
   x.target_ref.clear();
+  x.parameter_fields.clear();
   if (x.text.capacity() > pooled_text_bytes_max)
     std::string().swap(x.text); // assigning an empty one would keep the memory
   x.at = exchange::stage::idle;

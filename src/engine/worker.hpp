@@ -171,7 +171,9 @@ class worker {
   std::string scratch;          ///< for rendering
   std::string request_scratch;  ///< for whole HTTP requests
   std::string rebuilt_result;   ///< for gateway::render_result
-  mcp::message response;        ///< the message from a server that is being handled
+  std::string converted;        ///< for gateway::converted_response, which is parsed into
+  mcp::message converted_message;
+  mcp::message response; ///< the message from a server that is being handled
 
  private:
   class farewell;
