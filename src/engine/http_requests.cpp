@@ -1,5 +1,7 @@
 /// http_connection's requests: addresses, checks, and the way of a message into an exchange.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/log.hpp"
@@ -17,6 +19,7 @@ namespace nexus::engine {
 namespace {
 
 constexpr std::string_view text_plain = "text/plain; charset=utf-8";
+constexpr std::string_view parameter_prefix = "Mcp-Param-";
 constexpr std::string_view batch_refusal =
     "batches are served in sessions of 2025-03-26 only; send one message per request";
 
@@ -136,11 +139,21 @@ void http_connection::serve_mcp(view_scope scope) {
 }
 
 void http_connection::serve_preflight() {
-  respond(204, {}, {},
-          "Access-Control-Allow-Methods: GET, POST, DELETE\r\n"
-          "Access-Control-Allow-Headers: Content-Type, Accept, Authorization, Last-Event-ID, "
-          "MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name\r\n"
-          "Access-Control-Max-Age: 600\r\n");
+  std::string fields =
+      "Access-Control-Allow-Methods: GET, POST, DELETE\r\n"
+      "Access-Control-Allow-Headers: Content-Type, Accept, Authorization, Last-Event-ID, "
+      "MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, traceparent, tracestate, "
+      "baggage";
+  // Names of arguments cannot be known beforehand, and browsers want each one named.
+  auto wanted = parser_.message().headers.find("access-control-request-headers").value_or("");
+  while (!wanted.empty()) {
+    const auto name = trim(wanted.substr(0, wanted.find(',')));
+    if (iequals(name.substr(0, parameter_prefix.size()), parameter_prefix))
+      fields.append(", ").append(name);
+    wanted.remove_prefix(std::min(wanted.size(), wanted.find(',')));
+    wanted.remove_prefix(wanted.empty() ? 0 : 1);
+  }
+  respond(204, {}, {}, fields + "\r\nAccess-Control-Max-Age: 600\r\n");
 }
 
 void http_connection::serve_post(view_scope scope) {

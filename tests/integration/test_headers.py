@@ -6,6 +6,7 @@ import threading
 import unittest
 
 from support.cases import GatewayCase
+from support.http_wire import Connection
 from support.mcp_client import META, MODERN_VERSION, RpcError
 from support.nexus_process import stdio_server
 
@@ -104,6 +105,15 @@ class Headers(GatewayCase):
         self.legacy().call("s__mapped", {"region": "eu"}).result
         sent = [fields.get("Mcp-Param-Region") for _, fields in Scripted.seen]
         self.assertEqual(sent, ["=?base64?w6k=?=", None, "eu"])
+
+    def test_browsers_may_send_them(self):
+        asked = "content-type, mcp-param-region,Mcp-Param-Zone, x-other"
+        with Connection(self.address, 10.0) as connection:
+            fields = {"Access-Control-Request-Headers": asked, "Origin": "http://localhost"}
+            allowed = connection.request("OPTIONS", "/mcp", fields).fields
+        allowed = next(v for n, v in allowed if n.lower() == "access-control-allow-headers")
+        self.assertIn(", mcp-param-region, Mcp-Param-Zone", allowed)
+        self.assertNotIn("x-other", allowed)
 
     def test_refused_headers_are_learnt_once(self):
         lists, Scripted.wanted = Scripted.lists, "Mcp-Param-Zone"
