@@ -70,9 +70,9 @@ struct downstream_call {
   /// The caller's capabilities, of a modern request's envelope.
   std::string_view capabilities = "{}";
   /// JSON, replaces params.inputResponses unless it is empty. Legacy servers get neither.
-  std::string_view input_responses;
+  std::string_view input_responses = {};
   /// JSON: the state that the server gave; empty: none. What the client sent is ours, and sealed.
-  std::string_view request_state;
+  std::string_view request_state = {};
   /// Of the client's HTTP request: becomes members of a modern request's _meta.
   trace_context trace = {};
 };

@@ -24,10 +24,11 @@ std::string sent(const std::string& params, era server, std::string_view method 
 const std::string head = R"({"jsonrpc":"2.0","id":1234567890123,"method":"tools/call","params":)";
 
 /// The members that every modern request of the gateway has in _meta.
-std::string envelope() {
+std::string envelope(std::string_view capabilities = "{}") {
   return R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
          R"("io.modelcontextprotocol/clientInfo":)" +
-         std::string(implementation_json()) + R"(,"io.modelcontextprotocol/clientCapabilities":{})";
+         std::string(implementation_json()) + R"(,"io.modelcontextprotocol/clientCapabilities":)" +
+         std::string(capabilities);
 }
 
 struct row {
@@ -78,10 +79,9 @@ TEST_CASE("requests to modern servers carry the gateway's envelope", "[gateway][
        R"("io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}})",
        R"({"name":"tool.name","_meta":{)" + envelope() +
            R"(,"io.modelcontextprotocol/logLevel":"info"}})"},
-      // A retry after "input_required" brings back what the server gave.
+      // A retry after "input_required" brings answers back; the state is ours, and stays here.
       {R"({"name":"s__t","requestState":"opaque\/","inputResponses":{"a":{}}})",
-       R"({"name":"tool.name","inputResponses":{"a":{}},"requestState":"opaque\/","_meta":{)" +
-           envelope() + "}}"},
+       R"({"name":"tool.name","inputResponses":{"a":{}},"_meta":{)" + envelope() + "}}"},
   };
   for (const auto& r : rows) {
     INFO(r.params);
@@ -108,12 +108,13 @@ TEST_CASE("a legacy session's log level travels in the envelope", "[gateway][ren
 
 TEST_CASE("every member of params survives, known to the gateway or not", "[gateway][render]") {
   const std::string members[] = {
-      R"("arguments":{})",       R"("uri":"u")",           R"("cursor":"")",
-      R"("level":"info")",       R"("requestId":1)",       R"("reason":"r")",
-      R"("progressToken":1)",    R"("inputResponses":{})", R"("requestState":"s")",
-      R"("ref":{"name":"p"})",   R"("argument":{})",       R"("notifications":{})",
-      R"("protocolVersion":"")", R"("capabilities":{})",   R"("clientInfo":{})",
-      R"("other":[{}])",
+      R"("arguments":{})",       R"("uri":"u")",
+      R"("cursor":"")",          R"("level":"info")",
+      R"("requestId":1)",        R"("reason":"r")",
+      R"("progressToken":1)",    R"("ref":{"name":"p"})",
+      R"("argument":{})",        R"("notifications":{})",
+      R"("protocolVersion":"")", R"("capabilities":{})",
+      R"("clientInfo":{})",      R"("other":[{}])",
   };
   std::string all;
   for (const auto& member : members) {
@@ -121,6 +122,8 @@ TEST_CASE("every member of params survives, known to the gateway or not", "[gate
     all += (all.empty() ? "" : ",") + member;
   }
   CHECK(sent("{" + all + "}", era::legacy) == head + "{" + all + "}}");
+  // What only modern servers know.
+  CHECK(sent(R"({"inputResponses":{},"requestState":"s"})", era::legacy) == head + "{}}");
 }
 
 TEST_CASE("names are written as JSON whatever they are", "[gateway][render]") {
@@ -157,10 +160,11 @@ TEST_CASE("own requests have an envelope where the server wants one", "[gateway]
     return out;
   };
   const std::string start = R"({"jsonrpc":"2.0","id":5,"method":"m","params":{)";
+  const auto theirs = envelope(own_capabilities());
   CHECK(own("{}", era::legacy) == start + "}}");
   CHECK(own(R"({"a":1})", era::legacy) == start + R"("a":1}})");
-  CHECK(own("{}", era::modern) == start + R"("_meta":{)" + envelope() + "}}}");
-  CHECK(own(R"({"a":1})", era::modern) == start + R"("a":1,"_meta":{)" + envelope() + "}}}");
+  CHECK(own("{}", era::modern) == start + R"("_meta":{)" + theirs + "}}}");
+  CHECK(own(R"({"a":1})", era::modern) == start + R"("a":1,"_meta":{)" + theirs + "}}}");
   std::string out;
   append_own_notification(out, "n", "");
   append_own_notification(out, "n", R"({"a":1})");

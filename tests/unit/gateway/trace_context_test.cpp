@@ -32,13 +32,19 @@ TEST_CASE("trace context in headers fills what _meta lacks", "[gateway][trace]")
   CHECK(found.tracestate == "a=1");
   CHECK(found.baggage == "k=\"v\"");
 
-  std::string out;
-  append_request(out, bare.message, {.method = "ping", .server = mcp::era::modern, .trace = found});
-  CHECK(out.find(R"("traceparent":")" + parent + R"(","tracestate":"a=1","baggage":"k=\"v\"")") !=
-        std::string::npos);
-  out.clear();
-  append_request(out, bare.message, {.method = "ping", .server = mcp::era::legacy, .trace = found});
-  CHECK(out.find("traceparent") == std::string::npos);
+  const auto to = [&](mcp::era server) {
+    downstream_call call;
+    call.method = "ping";
+    call.server = server;
+    call.trace = found;
+    std::string out;
+    append_request(out, bare.message, call);
+    return out;
+  };
+  const auto members =
+      R"("traceparent":")" + parent + R"(","tracestate":"a=1","baggage":"k=\"v\"")";
+  CHECK(to(mcp::era::modern).find(members) != std::string::npos);
+  CHECK(to(mcp::era::legacy).find("traceparent") == std::string::npos);
 
   const parsed own(with_meta(R"("traceparent":"00-theirs")"));
   const auto beside = trace_beside_meta(own.message, sent);
