@@ -154,7 +154,8 @@ inline constexpr seconds http_body_timeout{30};
 inline constexpr seconds http_idle_timeout{75};
 /// A peer that takes no byte of what is queued for it.
 inline constexpr seconds write_stall_timeout{30};
-/// A client has this long to answer what a server asks in the middle of a call: people may be asked.
+/// A client has this long to answer what a server asks in the middle of a call: people may be
+/// asked.
 inline constexpr seconds question_timeout{600};
 /// Questions of one call that come within this time of the first go to a modern client together.
 inline constexpr milliseconds question_coalesce{15};
