@@ -1,25 +1,76 @@
 #include "base/log.hpp"
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 
 #include <fmt/format.h>
 #include <spdlog/async.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include "base/log_line.hpp"
+#include "base/patient_writer.hpp"
 
 namespace nexus::log {
 namespace {
 
 /// Lines that may wait for a slow stderr.
 constexpr std::size_t queue_lines = 8192;
+/// The end of the process waits so long for a stderr that nobody reads.
+constexpr milliseconds farewell_max{1000};
+
+spdlog::level::level_enum to_spdlog(level at) {
+  return static_cast<spdlog::level::level_enum>(
+      at == level::off ? static_cast<int>(spdlog::level::off) : static_cast<int>(at));
+}
+
+/// The writer thread's end of the line. Colours go to a terminal that wants them.
+class stderr_sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit stderr_sink(bool coloured) : coloured_(coloured) {}
+  void hurry() noexcept { out_.hurry(farewell_max); }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t formatted;
+    formatter_->format(message, formatted);
+    std::string_view line(formatted.data(), formatted.size());
+    if (!coloured_ || message.color_range_end <= message.color_range_start) {
+      out_.write(line);
+      return;
+    }
+    const auto begin = message.color_range_start;
+    const auto count = message.color_range_end - begin;
+    out_.write(fmt::format("{}\033[{}m{}\033[m{}", line.substr(0, begin), colour(message.level),
+                           line.substr(begin, count), line.substr(begin + count)));
+  }
+  void flush_() override {}
+
+  static std::string_view colour(spdlog::level::level_enum at) {
+    switch (at) {
+    case spdlog::level::err:
+    case spdlog::level::critical:
+      return "1;31"; // bold red
+    case spdlog::level::warn:
+      return "1;33"; // bold yellow
+    case spdlog::level::info:
+      return "32"; // green
+    default:
+      return "36"; // cyan
+    }
+  }
+
+  const bool coloured_;
+  patient_writer out_{STDERR_FILENO};
+};
 
 /// The one process-wide object: a log is where components meet that share nothing else.
 struct state {
   std::atomic<level> minimum{level::off};
   format form = format::text;
+  std::shared_ptr<stderr_sink> sink;
   std::shared_ptr<spdlog::logger> logger;
 };
 
@@ -28,53 +79,12 @@ state& current() {
   return instance;
 }
 
-spdlog::level::level_enum to_spdlog(level at) {
-  return static_cast<spdlog::level::level_enum>(
-      at == level::off ? static_cast<int>(spdlog::level::off) : static_cast<int>(at));
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
-/// A peer's bytes must not forge lines or terminal sequences in the text form.
-void append_text_value(std::string& out, std::string_view text) {
-  bool plain = !text.empty();
-  for (const char c : text)
-    plain = plain && static_cast<unsigned char>(c) > 0x20 && c != '"' && c != '=' && c != 0x7f;
-  if (plain)
-    out += text;
-  else
-    append_json_string(out, text);
-}
-
-void append_value(std::string& out, const field& f, format form) {
-  std::visit(
-      [&](const auto& value) {
-        using type = std::remove_cvref_t<decltype(value)>;
-        if constexpr (std::is_same_v<type, std::string_view>) {
-          if (form == format::json)
-            append_json_string(out, value);
-          else
-            append_text_value(out, value);
-        } else if constexpr (std::is_same_v<type, bool>) {
-          out += value ? "true" : "false";
-        } else {
-          out += fmt::format("{}", value);
-        }
-      },
-      f.value);
+bool stderr_takes_colour() {
+  const auto is_set = [](const char* name, std::string_view value) {
+    const char* const found = std::getenv(name);
+    return found != nullptr && (value.empty() ? *found != 0 : found == value);
+  };
+  return ::isatty(STDERR_FILENO) != 0 && !is_set("NO_COLOR", "") && !is_set("TERM", "dumb");
 }
 
 } // namespace
@@ -83,31 +93,26 @@ void start(level minimum, format form) {
   auto& log = current();
   log.form = form;
   spdlog::init_thread_pool(queue_lines, 1);
-  spdlog::sink_ptr sink;
-  if (form == format::text && ::isatty(STDERR_FILENO) != 0)
-    sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  else
-    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  log.logger =
-      std::make_shared<spdlog::async_logger>("nexus", std::move(sink), spdlog::thread_pool(),
-                                             spdlog::async_overflow_policy::overrun_oldest);
+  log.sink = std::make_shared<stderr_sink>(form == format::text && stderr_takes_colour());
+  log.logger = std::make_shared<spdlog::async_logger>(
+      "nexus", log.sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
   log.logger->set_level(spdlog::level::trace);
   if (form == format::json)
     log.logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
                             spdlog::pattern_time_type::utc);
   else
     log.logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%-5l%$ %v", spdlog::pattern_time_type::utc);
-  log.logger->flush_on(spdlog::level::info);
   log.minimum = minimum;
 }
 
 void stop() {
   auto& log = current();
   log.minimum = level::off;
-  if (log.logger)
-    log.logger->flush();
+  if (log.sink)
+    log.sink->hurry();
   log.logger.reset();
-  spdlog::shutdown();
+  spdlog::shutdown(); // once the queue is written
+  log.sink.reset();
 }
 
 bool enabled(level at) noexcept {
@@ -123,27 +128,7 @@ void write(level at, std::string_view component, std::string_view event,
   auto& log = current();
   if (!enabled(at) || !log.logger)
     return;
-  std::string line;
-  if (log.form == format::json) {
-    line += "\"component\":";
-    append_json_string(line, component);
-    line += ",\"event\":";
-    append_json_string(line, event);
-    for (const auto& f : fields) {
-      line += ',';
-      append_json_string(line, f.name);
-      line += ':';
-      append_value(line, f, log.form);
-    }
-  } else {
-    line = fmt::format("{}: {}", component, event);
-    for (const auto& f : fields) {
-      line += ' ';
-      line += f.name;
-      line += '=';
-      append_value(line, f, log.form);
-    }
-  }
+  const std::string line = format_line(log.form, component, event, fields);
   log.logger->log(to_spdlog(at), spdlog::string_view_t(line.data(), line.size()));
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/limits.hpp"
+#include "base/utf8.hpp"
 
 namespace nexus::config::detail {
 namespace {
@@ -16,30 +17,6 @@ bool is_hex(char c) {
 }
 bool is_word(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
-}
-
-/// Bytes of the code point at `offset`; 0 when it is not UTF-8 (RFC 3629).
-std::size_t utf8_length(std::string_view text, std::size_t offset) {
-  const auto byte = [&](std::size_t i) -> unsigned {
-    return offset + i < text.size() ? static_cast<unsigned char>(text[offset + i]) : 0U;
-  };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80)
-    return 1;
-  if (lead >= 0xC2 && lead <= 0xDF)
-    return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool overlong = lead == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = lead == 0xED && byte(1) > 0x9F;
-    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool overlong = lead == 0xF0 && byte(1) < 0x90;
-    const bool beyond = lead == 0xF4 && byte(1) > 0x8F;
-    return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
 }
 
 /// Recursive descent over the grammar; stops at the first error.
@@ -91,16 +68,16 @@ class scanner {
     }
     if (static_cast<unsigned char>(peek()) < 0x20)
       return "a control character";
-    return "'" + std::string(text_.substr(position_, utf8_length(text_, position_))) + "'";
+    const std::string_view rest = std::string_view(text_).substr(position_);
+    return "'" + std::string(rest.substr(0, next_utf8(rest).bytes)) + "'";
   }
 
   bool check_utf8() {
     for (std::size_t i = 0; i < text_.size();) {
-      const std::size_t length = utf8_length(text_, i);
-      if (length == 0) {
+      const utf8_step step = next_utf8(std::string_view(text_).substr(i));
+      if (!step.valid)
         return fail(i, "expected UTF-8, found a byte that is not", "save the file as UTF-8");
-      }
-      i += length;
+      i += step.bytes;
     }
     return true;
   }

@@ -6,6 +6,8 @@
 
 #include <simdjson.h>
 
+#include "base/utf8.hpp"
+
 namespace nexus::json {
 namespace {
 
@@ -96,58 +98,6 @@ void append_valid(std::string& out, std::string_view text) {
   }
 }
 
-/// The bounds of the second byte of a UTF-8 sequence, and its length, by its first byte.
-struct sequence {
-  unsigned length;
-  unsigned char second_min;
-  unsigned char second_max;
-};
-
-sequence sequence_of(unsigned char first) noexcept {
-  if (first < 0x80)
-    return {1, 0, 0};
-  if (first >= 0xC2 && first <= 0xDF)
-    return {2, 0x80, 0xBF};
-  if (first == 0xE0)
-    return {3, 0xA0, 0xBF};
-  if (first == 0xED)
-    return {3, 0x80, 0x9F};
-  if (first >= 0xE1 && first <= 0xEF)
-    return {3, 0x80, 0xBF};
-  if (first == 0xF0)
-    return {4, 0x90, 0xBF};
-  if (first >= 0xF1 && first <= 0xF3)
-    return {4, 0x80, 0xBF};
-  if (first == 0xF4)
-    return {4, 0x80, 0x8F};
-  return {0, 0, 0};
-}
-
-/// Each maximal subpart of an ill-formed sequence becomes one U+FFFD.
-/// @source Unicode 15.0 s3.9, "U+FFFD Substitution of Maximal Subparts"
-std::string replace_invalid(std::string_view text) {
-  std::string valid;
-  valid.reserve(text.size() + 16);
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const sequence expected = sequence_of(static_cast<unsigned char>(text[at]));
-    std::size_t length = 1;
-    for (; length < expected.length && at + length < text.size(); ++length) {
-      const auto byte = static_cast<unsigned char>(text[at + length]);
-      const bool fits = length == 1 ? byte >= expected.second_min && byte <= expected.second_max
-                                    : (byte & 0xC0) == 0x80;
-      if (!fits)
-        break;
-    }
-    if (length == expected.length)
-      valid.append(text.substr(at, length));
-    else
-      valid += "\xEF\xBF\xBD";
-    at += length;
-  }
-  return valid;
-}
-
 } // namespace
 
 void append_string(std::string& out, std::string_view text) {
@@ -155,7 +105,7 @@ void append_string(std::string& out, std::string_view text) {
   if (simdjson::validate_utf8(text.data(), text.size()))
     append_valid(out, text);
   else
-    append_valid(out, replace_invalid(text));
+    append_valid(out, replace_invalid_utf8(text));
   out += '"';
 }
 
