@@ -2,16 +2,13 @@
 
 #include <array>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include <fmt/format.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
 
 #include "base/assert.hpp"
 #include "base/limits.hpp"
-#include "net/tls_session.hpp"
+#include "net/tls_codec.hpp"
 
 namespace nexus::net {
 namespace {
@@ -52,8 +49,8 @@ class tls_connect final : public pending_connect {
   std::shared_ptr<tls_connect*> alive_ = std::make_shared<tls_connect*>(this);
 };
 
-/// OpenSSL between two streams. A BIO of our own lets it read from what the inner stream delivers
-/// and write to the inner stream's buffer, without the copies of OpenSSL's memory BIOs.
+/// The encrypted stream: tells its handler and its connector what the codec makes of the inner
+/// stream.
 class tls_stream final : public stream, private stream_handler {
  public:
   tls_stream(reactor& on, stream_ptr tcp, ssl_ptr session, std::string host);
@@ -70,10 +67,6 @@ class tls_stream final : public stream, private stream_handler {
   void pause_reading() override;
   void resume_reading() override;
   void shutdown_write() override;
-
-  /// What the BIO calls.
-  [[nodiscard]] std::size_t take_input(char* to, std::size_t bytes_max) noexcept;
-  void give_output(const char* from, std::size_t bytes);
 
  protected:
   void release() noexcept override;
@@ -105,14 +98,6 @@ class tls_stream final : public stream, private stream_handler {
   void advance();
   void advance_handshake();
   void deliver();
-  /// What one round of SSL_read_ex() brought. The failure is worded at once: a handler may use
-  /// OpenSSL and its error queue.
-  struct reading {
-    std::size_t bytes = 0;
-    int stopped = SSL_ERROR_NONE;
-    std::optional<error> failure;
-  };
-  [[nodiscard]] reading decrypt(std::span<char> plain);
   [[nodiscard]] bool has_unread() const noexcept;
   void encrypt();
   void flush_inner();
@@ -123,11 +108,9 @@ class tls_stream final : public stream, private stream_handler {
 
   reactor& on_;
   stream_ptr inner_;
-  ssl_ptr session_;
-  std::string host_;
-  std::string out_;        ///< plain
-  std::string left_over_;  ///< ciphertext that came before it was wanted
-  std::string_view input_; ///< ciphertext that OpenSSL may read now
+  detail::tls_codec codec_;
+  std::string out_;       ///< plain
+  std::string left_over_; ///< ciphertext that came before it was wanted
   stream_handler* handler_ = nullptr;
   tls_connect* waiting_ = nullptr;
   std::optional<error> failure_; ///< not reported yet
@@ -137,7 +120,6 @@ class tls_stream final : public stream, private stream_handler {
   bool established_ = false;
   bool paused_ = false;
   bool advancing_ = false;
-  bool inner_dirty_ = false; ///< OpenSSL wrote and nobody flushed
   bool inner_ended_ = false;
   bool ended_ = false;   ///< close_notify came
   bool closing_ = false; ///< close_notify went
@@ -145,61 +127,10 @@ class tls_stream final : public stream, private stream_handler {
   bool inner_failed_ = false;
 };
 
-// ---- The BIO ---------------------------------------------------------------------------------
-
-int bio_read(BIO* bio, char* to, std::size_t bytes_max, std::size_t* taken) {
-  BIO_clear_retry_flags(bio);
-  *taken = static_cast<tls_stream*>(BIO_get_data(bio))->take_input(to, bytes_max);
-  if (*taken > 0)
-    return 1;
-  BIO_set_retry_read(bio);
-  return 0;
-}
-
-int bio_write(BIO* bio, const char* from, std::size_t bytes, std::size_t* written) {
-  BIO_clear_retry_flags(bio);
-  static_cast<tls_stream*>(BIO_get_data(bio))->give_output(from, bytes);
-  *written = bytes;
-  return 1;
-}
-
-long bio_control(BIO*, int command, long, void*) {
-  return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-const BIO_METHOD* bio_method() {
-  static const BIO_METHOD* const method = [] {
-    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
-    NEXUS_ASSERT(made != nullptr);
-    BIO_meth_set_read_ex(made, bio_read);
-    BIO_meth_set_write_ex(made, bio_write);
-    BIO_meth_set_ctrl(made, bio_control);
-    return made;
-  }();
-  return method;
-}
-
-std::size_t tls_stream::take_input(char* to, std::size_t bytes_max) noexcept {
-  const std::size_t bytes = input_.copy(to, bytes_max);
-  input_.remove_prefix(bytes);
-  return bytes;
-}
-
-void tls_stream::give_output(const char* from, std::size_t bytes) {
-  inner_->out().append(from, bytes);
-  inner_dirty_ = true;
-}
-
 // ---- Life ------------------------------------------------------------------------------------
 
 tls_stream::tls_stream(reactor& on, stream_ptr tcp, ssl_ptr session, std::string host)
-    : on_(on), inner_(std::move(tcp)), session_(std::move(session)), host_(std::move(host)) {
-  BIO* const bio = BIO_new(bio_method());
-  NEXUS_ASSERT(bio != nullptr);
-  BIO_set_data(bio, this);
-  BIO_set_init(bio, 1);
-  SSL_set_bio(session_.get(), bio, bio);
-}
+    : on_(on), inner_(std::move(tcp)), codec_(std::move(session), *inner_, std::move(host)) {}
 
 void tls_stream::start(tls_connect& waiting) {
   const visit keep(*this);
@@ -246,16 +177,16 @@ void tls_stream::on_data(std::string_view bytes) {
   const bool stored = !left_over_.empty();
   if (stored)
     left_over_ += bytes;
-  input_ = stored ? std::string_view(left_over_) : bytes;
+  codec_.lend(stored ? std::string_view(left_over_) : bytes);
   advance();
   if (released_)
     return;
   // What OpenSSL did not take, because the reader pauses, must outlive `bytes`.
   if (!stored)
-    left_over_ = input_;
+    left_over_ = codec_.rest();
   else
-    left_over_.erase(0, left_over_.size() - input_.size());
-  input_ = {};
+    left_over_.erase(0, left_over_.size() - codec_.rest().size());
+  codec_.lend({});
 }
 
 void tls_stream::on_end() {
@@ -280,18 +211,19 @@ void tls_stream::advance() {
 void tls_stream::advance_handshake() {
   if (failed_)
     return;
-  ERR_clear_error();
-  const int outcome = SSL_do_handshake(session_.get());
-  if (outcome != 1) {
-    if (SSL_get_error(session_.get(), outcome) != SSL_ERROR_WANT_READ)
-      fail_with(detail::describe_tls_failure(*session_, host_));
-    else if (inner_ended_)
+  switch (codec_.handshake()) {
+  case detail::tls_codec::progress::failed:
+    return fail_with(codec_.describe_failure());
+  case detail::tls_codec::progress::wants_input:
+    if (inner_ended_)
       fail_with({errc::tls_failed,
                  fmt::format("TLS with {}: the server closed the connection during the handshake; "
                              "see its log",
-                             host_),
+                             codec_.host()),
                  {}});
     return;
+  case detail::tls_codec::progress::done:
+    break;
   }
   established_ = true;
   flush_inner();
@@ -305,7 +237,7 @@ void tls_stream::advance_handshake() {
 void tls_stream::deliver() {
   std::array<char, plain_bytes> plain; // NOLINT: filled before it is read
   while (handler_ != nullptr && !paused_ && !failed_ && !ended_) {
-    const reading read = decrypt(plain);
+    const auto read = codec_.decrypt(plain);
     if (read.bytes > 0)
       handler_->on_data(std::string_view(plain.data(), read.bytes));
     if (released_)
@@ -313,38 +245,20 @@ void tls_stream::deliver() {
     if (read.failure)
       return fail_with(*read.failure);
     // A reader that pauses now learns of the end later: OpenSSL repeats it.
-    if (read.stopped == SSL_ERROR_ZERO_RETURN && handler_ != nullptr && !paused_) {
+    if (read.ended && handler_ != nullptr && !paused_) {
       ended_ = true;
       return handler_->on_end();
     }
-    if (read.stopped == SSL_ERROR_WANT_READ) {
+    if (read.wants_input) {
       if (inner_ended_ && !paused_)
         fail_with({errc::reset,
                    fmt::format("TLS with {}: the connection ended without close_notify; what came "
                                "may be cut off",
-                               host_),
+                               codec_.host()),
                    {}});
       return;
     }
   }
-}
-
-tls_stream::reading tls_stream::decrypt(std::span<char> plain) {
-  reading read;
-  ERR_clear_error();
-  while (read.bytes < plain.size()) {
-    std::size_t bytes = 0;
-    const int outcome =
-        SSL_read_ex(session_.get(), plain.data() + read.bytes, plain.size() - read.bytes, &bytes);
-    read.bytes += bytes;
-    if (outcome == 1)
-      continue;
-    read.stopped = SSL_get_error(session_.get(), outcome);
-    if (read.stopped != SSL_ERROR_WANT_READ && read.stopped != SSL_ERROR_ZERO_RETURN)
-      read.failure = detail::describe_tls_failure(*session_, host_);
-    break;
-  }
-  return read;
 }
 
 void tls_stream::set_handler(stream_handler& handler) {
@@ -370,8 +284,7 @@ void tls_stream::resume_reading() {
 }
 
 bool tls_stream::has_unread() const noexcept {
-  return failure_ || !left_over_.empty() || inner_ended_ || SSL_has_pending(session_.get()) == 1 ||
-         (SSL_get_shutdown(session_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  return failure_ || !left_over_.empty() || inner_ended_ || codec_.has_pending();
 }
 
 void tls_stream::advance_later() {
@@ -400,8 +313,7 @@ void tls_stream::shutdown_write() {
   if (failed_ || closing_)
     return;
   closing_ = true;
-  ERR_clear_error();
-  SSL_shutdown(session_.get());
+  codec_.close_notify();
   flush_inner();
   if (!failed_)
     inner_->shutdown_write();
@@ -409,11 +321,8 @@ void tls_stream::shutdown_write() {
 
 void tls_stream::encrypt() {
   if (!out_.empty() && !failed_ && !closing_) {
-    std::size_t written = 0;
-    ERR_clear_error();
-    // The BIO takes everything, so this writes everything or fails for good.
-    if (SSL_write_ex(session_.get(), out_.data(), out_.size(), &written) != 1) {
-      note_failure(detail::describe_tls_failure(*session_, host_));
+    if (auto failure = codec_.encrypt(out_)) {
+      note_failure(std::move(*failure));
       advance_later(); // No method calls its caller back.
     }
   }
@@ -424,7 +333,7 @@ void tls_stream::encrypt() {
 }
 
 void tls_stream::flush_inner() {
-  if (std::exchange(inner_dirty_, false))
+  if (codec_.take_written())
     inner_->flush();
 }
 
@@ -438,8 +347,9 @@ void tls_stream::on_drained() {
 void tls_stream::on_error(const error& reason) {
   const visit keep(*this);
   inner_failed_ = true;
-  inner_dirty_ = false;
-  fail_with({reason.code, fmt::format("TLS with {}: {}", host_, reason.message), reason.detail});
+  (void)codec_.take_written(); // there is nobody to flush it to
+  fail_with(
+      {reason.code, fmt::format("TLS with {}: {}", codec_.host(), reason.message), reason.detail});
 }
 
 void tls_stream::note_failure(error reason) {

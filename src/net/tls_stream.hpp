@@ -4,7 +4,7 @@
 
 #include "net/reactor.hpp"
 
-/// TLS for clients: OpenSSL over memory BIOs, as a stream over another stream.
+/// TLS for clients: OpenSSL as a stream over another stream.
 namespace nexus::net {
 
 /// Runs a TLS handshake over `tcp` and hands the encrypted stream to `on_done`. TLS 1.2 at least;
