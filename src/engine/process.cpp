@@ -17,12 +17,17 @@ seal::key_ring fresh_keys() {
   return std::move(*made);
 }
 
+const system_clock_source real_time;
+
 } // namespace
 
 process::process(std::size_t workers, const config::gateway& settings)
+    : process(workers, settings, real_time) {}
+
+process::process(std::size_t workers, const config::gateway& settings, const clock& time)
     : metrics(workers), limits(settings.limits),
       hosts(host_of(settings.listen), settings.allowed_hosts, settings.allowed_origins),
-      keys(fresh_keys()), workers_(workers) {}
+      keys(fresh_keys()), time_(&time), workers_(workers) {}
 
 worker& process::at(worker_id id) const noexcept {
   NEXUS_ASSERT(id.value < workers_.size());

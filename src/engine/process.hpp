@@ -35,12 +35,14 @@ struct server_runtime {
 class process {
  public:
   process(std::size_t workers, const config::gateway& settings);
+  /// With another clock for the control plane, which outlives the process.
+  process(std::size_t workers, const config::gateway& settings, const clock& time);
 
   [[nodiscard]] std::size_t worker_count() const noexcept { return workers_.size(); }
   /// @pre all workers are up
   [[nodiscard]] worker& at(worker_id id) const noexcept;
   /// Monotonic time for the control plane; workers have their reactor's. @thread any
-  [[nodiscard]] time_point now() const noexcept { return time_.now(); }
+  [[nodiscard]] time_point now() const noexcept { return time_->now(); }
   /// The worker that holds a server's link.
   [[nodiscard]] worker_id home_of(std::uint32_t slot) const noexcept {
     return {static_cast<std::uint32_t>(slot % workers_.size())};
@@ -74,7 +76,7 @@ class process {
   void forget_runtime(std::uint32_t slot);
 
  private:
-  system_clock_source time_;
+  const clock* time_;
   std::vector<std::atomic<worker*>> workers_;
   std::atomic<std::size_t> up_{0};
   std::atomic<std::uint64_t> subscribers_{0};
