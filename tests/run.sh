@@ -66,4 +66,14 @@ step "testing"
 selection=()
 [[ $fast == no ]] ||
   selection=(-LE 'slow|conformance' -E '^integration\.(fleet|gemini|languages)$|\.epoll$')
-exec ctest --preset "$preset" --parallel "$(nproc)" "${selection[@]}" "$@"
+# A process under test whose output or exit code nobody looks at leaves its report here.
+reports=build/$preset/reports
+rm -rf "$reports" && mkdir -p "$reports"
+code=0
+ctest --preset "$preset" --parallel "$(nproc)" "${selection[@]}" "$@" || code=$?
+if [[ -n $(ls "$reports") ]]; then
+  step "reports of sanitizers, in $reports"
+  head -n 60 "$reports"/*
+  exit 1
+fi
+exit "$code"

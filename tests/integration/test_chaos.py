@@ -14,14 +14,14 @@ import time
 import unittest
 
 from support.cases import AT_ONCE, Footprint, clean_error, latencies, percentile
-from support.nexus_process import Nexus, alive, chaos_server, eventually, stdio_server
+from support.nexus_process import Nexus, alive, chaos_server, eventually, stdio_server, within
 
 #: Deadline of calls to the faulty server, in seconds, and what may pass until the caller sees it.
 DEADLINE = 1.5
-WITHIN = DEADLINE + 1.5
+WITHIN = DEADLINE + within(1.5)
 #: p99 of the healthy server during a fault: this factor of its p99 before, or the floor. The
 #: factor is wide because the machine is shared; a stalled worker or a blocked loop costs far more.
-P99_FACTOR, P99_FLOOR = 10, 0.15
+P99_FACTOR, P99_FLOOR = 10, within(0.15)
 
 
 class Watch(threading.Thread):
@@ -160,7 +160,7 @@ class Death(ChaosCase):
         during = [answer for _, answer in failed if "ended during" in answer.error["message"]]
         self.assertLessEqual(len(during), len(callers), "one failure for each call in flight")
         back = min(at for at, answer in answers if at > killed + 0.05 and answer.error is None)
-        self.assertLess(back - killed, 1.5, "a restart within a second, with slack")
+        self.assertLess(back - killed, within(1.5), "a restart within a second, with slack")
         self.assertTrue(all(at <= back + 0.5 for at, _ in failed))
         self.settled()
 
@@ -478,7 +478,7 @@ class Protocol(ChaosCase):
         self.assertGreater(count, 1_000, "the first tools are kept")
         self.assertEqual(self.client.call("chaotic__echo", {"text": "x"}).text, "x")
         gateway.wait_log("chaotic.*20.?000|20.?000.*chaotic")
-        self.assertLess(watch.finish(), max(1.0, self.allowed))
+        self.assertLess(watch.finish(), max(within(1.0), self.allowed))
 
     def test_cyclic_ref(self):
         gateway = self.start(chaos_server("cyclic-ref"))

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import statistics
 import tempfile
 import threading
 import time
@@ -17,6 +18,7 @@ from support.nexus_process import (
     run_cli,
     stdio_gateway,
     stdio_server,
+    within,
 )
 
 
@@ -228,15 +230,14 @@ class Stdio(unittest.TestCase):
             self.assertEqual(client.close(), 0)
 
     def test_initialize_is_fast_with_14_servers(self):
-        servers = {f"s{n}": stdio_server("--slow-start", "3") for n in range(14)}
-        best = None
-        for _ in range(3):
-            with stdio_gateway(self.config(**servers)) as client:
+        path = self.config(**{f"s{n}": stdio_server("--slow-start", "3") for n in range(14)})
+        seconds = []
+        for _ in range(5):
+            with stdio_gateway(path) as client:
                 # The process starts first: its exec and loading are not what is measured.
                 time.sleep(0.3)
-                seconds = client.initialize().seconds
-                best = seconds if best is None else min(best, seconds)
-        self.assertLess(best, 0.05)
+                seconds.append(client.initialize().seconds)
+        self.assertLess(statistics.median(seconds), within(0.05), seconds)
 
     def test_stdout_carries_protocol_only(self):
         path = self.config(a=stdio_server(), bad={"command": "/nonexistent"})

@@ -21,6 +21,13 @@ CHAOS = os.path.join(HERE, "chaos_server.py")
 PYTHON = sys.executable
 LISTENING = re.compile(r'listening\b.*?address"?\s*[=:]\s*"?([^\s",}]+)')
 SANITIZED = os.environ.get("NEXUS_SANITIZED") == "1"
+#: How much longer the build under test may take than a release build.
+TIME_FACTOR = float(os.environ.get("NEXUS_TEST_TIME_FACTOR", "1"))
+
+
+def within(seconds):
+    """A bound on time that the program itself needs, for the build under test."""
+    return seconds * TIME_FACTOR
 
 
 def binary():
@@ -48,7 +55,7 @@ def chaos_server(mode, *options, **config):
 
 def eventually(check, timeout=10.0, interval=0.02, what="the condition"):
     """Waits until `check()` is true and returns its value; fails at the deadline."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + within(timeout)
     while True:
         value = check()
         if value:
@@ -155,7 +162,7 @@ class Nexus:
     def wait_log(self, pattern, timeout=10.0, since=0):
         """Waits for a log line that matches; returns the match."""
         expression = re.compile(pattern)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + within(timeout)
         with self.changed:
             while True:
                 for line in self.lines[since:]:
@@ -186,7 +193,7 @@ class Nexus:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(timeout)
+                self.process.wait(within(timeout))
             except subprocess.TimeoutExpired:
                 self.kill()
                 tail = "\n".join(self.log()[-30:])
