@@ -65,7 +65,8 @@ fi
 step "testing"
 selection=()
 [[ $fast == no ]] ||
-  selection=(-LE 'slow|conformance' -E '^integration\.(fleet|gemini|languages)$|\.epoll$')
+  selection=(-LE 'slow|conformance'
+    -E '^integration\.(everything|fleet|gemini|languages)$|\.epoll$')
 # A process under test whose output or exit code nobody looks at leaves its report here.
 reports=build/$preset/reports
 rm -rf "$reports" && mkdir -p "$reports"

@@ -21,8 +21,6 @@ namespace {
 using catalog::list_kind;
 using mcp::param_key;
 
-using std::chrono::system_clock;
-
 /// Where in which list: the fingerprint tells that the list has changed since.
 std::string position(std::size_t offset, const catalog::list_view& view) {
   return fmt::format("{:x}-{:x}", offset, view.fingerprint());
@@ -43,7 +41,7 @@ result<std::string> make_cursor(worker& on, const exchange& x, list_kind kind, s
                                 const catalog::list_view& view) {
   const cursor_binding bound(on, x, kind);
   return on.sealer().seal(seal::kind::cursor, position(offset, view), bound.to,
-                          system_clock::now() + limits::list_cursor_lifetime);
+                          on.shared().wall_now() + limits::list_cursor_lifetime);
 }
 
 /// Where a page begins; nothing for a cursor that is not of this list. An empty one is the
@@ -59,7 +57,7 @@ std::optional<std::size_t> read_cursor(worker& on, const exchange& x, list_kind 
   if (text.empty())
     return 0;
   const cursor_binding bound(on, x, kind);
-  const auto opened = on.sealer().open(seal::kind::cursor, text, bound.to, system_clock::now());
+  const auto opened = on.sealer().open(seal::kind::cursor, text, bound.to, on.shared().wall_now());
   if (!opened)
     return std::nullopt;
   const auto& at = opened->payload;

@@ -43,6 +43,10 @@ class process {
   [[nodiscard]] worker& at(worker_id id) const noexcept;
   /// Monotonic time for the control plane; workers have their reactor's. @thread any
   [[nodiscard]] time_point now() const noexcept { return time_->now(); }
+  /// Wall time, for the expiry of what clients carry. @thread any
+  [[nodiscard]] std::chrono::system_clock::time_point wall_now() const noexcept {
+    return time_->wall_now();
+  }
   /// The worker that holds a server's link.
   [[nodiscard]] worker_id home_of(std::uint32_t slot) const noexcept {
     return {static_cast<std::uint32_t>(slot % workers_.size())};

@@ -19,7 +19,6 @@ namespace nexus::engine {
 namespace {
 
 using metrics::call_result;
-using std::chrono::system_clock;
 
 /// What a requestState of ours holds: the server's own, or where a call is parked.
 constexpr char server_tag = 's';
@@ -229,7 +228,7 @@ std::string upstream::seal_state(const exchange& x, std::string_view state) {
                                       x.request.params[mcp::param_key::arguments].raw};
   const seal::binding to{{}, endpoint_->settings->name, request};
   auto sealed = owner_.sealer().seal(seal::kind::request_state, state, to,
-                                     system_clock::now() + limits::question_timeout);
+                                     owner_.shared().wall_now() + limits::question_timeout);
   return sealed ? std::move(*sealed) : std::string();
 }
 
@@ -258,7 +257,7 @@ bool upstream::open_state(exchange& x) {
                                       x.request.params[mcp::param_key::arguments].raw};
   const seal::binding to{{}, endpoint_->settings->name, request};
   const auto opened = owner_.sealer().open(seal::kind::request_state, json::unquote(given), to,
-                                           system_clock::now());
+                                           owner_.shared().wall_now());
   if (!opened)
     return refuse("this requestState is unknown, altered, expired or of another request");
   const std::string_view payload = opened->payload;
