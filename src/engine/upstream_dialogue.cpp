@@ -161,8 +161,8 @@ void upstream::settle_question(const search& looking) {
     log::warn("server", "question_of_nobody",
               {{"server", endpoint_->settings->name},
                {"method", owner_.response.method},
-               {"remedy", "calls of several clients share this connection: set \"sessions\": "
-                          "\"per-client\" for this server"}});
+               {"remedy", "calls of several clients share this connection: \"concurrency\": 1 for "
+                          "this server lets them in one after the other"}});
   refuse_question(owner_.response, strangers ? "calls of several clients are under way"
                                              : "no call is under way whose client could answer");
 }
