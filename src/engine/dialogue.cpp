@@ -1,6 +1,7 @@
 #include "engine/dialogue.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,8 +20,11 @@ using mcp::message_kind;
 
 dialogue::dialogue(worker& on, upstream& via, exchange& x) : on_(on), via_(via), x_(x) {}
 
-dialogue::~dialogue() {
-  if (parked_)
+dialogue::~dialogue() = default;
+
+void dialogue::end() {
+  later_.cancel();
+  if (std::exchange(parked_, false))
     on_.parked_calls -= 1;
 }
 
@@ -83,13 +87,13 @@ void dialogue::server_asks(const mcp::message& request) {
   }
   if (q.what.kind == gateway::question_kind::elicitation)
     q.what.params = gateway::elicitation_for_modern(q.what.params, on_.scanner());
+  const bool waits = parked_ || later_.armed(); // the next answer to the client carries it too
+  if (!waits && on_.parked_calls >= limits::parked_calls_max)
+    return refuse_server(q.server_id, "too many calls wait for their clients");
   q.what.key = fmt::format("question-{}", ++keys_);
   questions_.push_back(std::move(q));
-  if (parked_ || later_.armed())
-    return; // the next answer to the client carries it too
-  if (on_.parked_calls >= limits::parked_calls_max)
-    return refuse_server(questions_.back().server_id, "too many calls wait for their clients"),
-           questions_.pop_back();
+  if (waits)
+    return;
   later_.set_action([this] { park(); });
   on_.reactor().arm(later_, limits::question_coalesce);
 }

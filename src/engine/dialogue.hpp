@@ -43,6 +43,8 @@ class dialogue {
   /// when the client cannot be asked.
   void server_wants_input(const mcp::message& response);
 
+  /// The exchange has ended. What calls may be this object, so that it is freed later.
+  void end();
   /// The call ends: a legacy client need not answer what is still open.
   void withdraw();
 

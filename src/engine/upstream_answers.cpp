@@ -23,6 +23,8 @@ using metrics::call_result;
 
 void upstream::answer_response(exchange& x, const mcp::message& response) {
   using mcp::result_key;
+  if (x.talk && x.talk->parked())
+    return x.talk->keep(response); // nobody waits for it now
   gateway::pieces answer;
   std::string own;
   call_result how = call_result::ok;

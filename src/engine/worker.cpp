@@ -123,7 +123,10 @@ void worker::release(exchange& x) {
   if (x.next != nullptr)
     x.next->previous = x.previous;
   x.deadline.cancel();
-  x.talk.reset();
+  if (x.talk) {
+    x.talk->end();
+    bury(std::move(x.talk));
+  }
   x.server_state.clear();
   x.caller.reset();
   x.client = nullptr;
