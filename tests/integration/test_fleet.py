@@ -198,7 +198,7 @@ class OfficialClients(Fleet):
         for script in (["client-v1.mjs"], ["client-v2.mjs", "auto"]):
             with self.subTest(script=script):
                 report = self.client(script[0], url, *call, *script[1:])
-                self.assertEqual(len(report["tools"]), 13)
+                self.assertEqual(len(report["tools"]), 17)
                 self.assertEqual(report["progress"], [1, 2, 3])
 
 

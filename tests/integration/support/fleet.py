@@ -40,7 +40,8 @@ def light_fleet(folder):
     """name -> (configuration, tools listed). gitlab's nine tools have invalid schemas."""
     own = "@modelcontextprotocol/server-"
     return {
-        "everything": (node_server(own + "everything", "dist/index.js", "stdio"), 13),
+        # Four of them only for clients that can answer questions, as the gateway says it can.
+        "everything": (node_server(own + "everything", "dist/index.js", "stdio"), 17),
         "filesystem": (node_server(own + "filesystem", "dist/index.js", folder), 14),
         "memory": (
             node_server(
