@@ -100,6 +100,11 @@ class Tours:
         # is asked.
         report["asked"] = [what for what in report["asked"] if what != "roots"]
         expected["asked"] = [what for what in expected["asked"] if what != "roots"]
+        if "stdio" in client:
+            # What a client of `nexus stdio` asks for at once it gets at once: the lists as they are
+            # then. It hears of the others as their servers connect; here only the calls count.
+            for early in ("instructions", "tools", "prompts", "resources", "templates"):
+                report.pop(early), expected.pop(early)
         self.maxDiff = None
         self.assertEqual(report, expected)
 
