@@ -110,8 +110,8 @@ void stop() {
   log.minimum = level::off;
   if (log.sink)
     log.sink->hurry();
-  log.logger.reset();
   spdlog::shutdown(); // once the queue is written
+  log.logger.reset(); // only now: the writer's thread has held it, too
   log.sink.reset();
 }
 
