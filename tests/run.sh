@@ -62,6 +62,12 @@ if [[ $fast == no && $install == yes ]]; then
   done
 fi
 
+if [[ $preset == tsan ]]; then
+  step "CAF with ThreadSanitizer"
+  tests/support/caf_for_tsan.sh "$PWD/build/caf-tsan"
+  export LD_LIBRARY_PATH=$PWD/build/caf-tsan
+fi
+
 step "testing"
 selection=()
 [[ $fast == no ]] ||

@@ -6,7 +6,9 @@ import threading
 import time
 import unittest
 
+from support.http_wire import WireError
 from support.mcp_client import META, envelope
+from support.nexus_process import eventually
 from support.transports import Transports
 
 #: JSON that a decode and encode round would change: spaces, number forms, escapes, key order.
@@ -223,11 +225,19 @@ class Logging(Transports):
                 stream, other = client.open_stream(), quiet.open_stream()
                 client.request("logging/setLevel", {"level": "warning"})
                 quiet.request("logging/setLevel", {"level": "emergency"})
-                answer = client.call(f"{kind}__log", {"text": "heard"})
-                levels = self.levels(answer)
-                if not levels:  # a server's message may also go to the stream of the session
-                    messages = stream.messages(5)
-                    levels = [next(messages)["params"]["level"] for _ in range(5)]
+
+                def heard(client=client, stream=stream, kind=kind):
+                    levels = self.levels(client.call(f"{kind}__log", {"text": "heard"}))
+                    if levels:
+                        return levels
+                    try:  # a server's message may also go to the stream of the session
+                        messages = stream.messages(1)
+                        return [next(messages)["params"]["level"] for _ in range(5)]
+                    except WireError:
+                        return None
+
+                # The level reaches the server on its own way, after the answer to setLevel.
+                levels = eventually(heard, 5, what="messages of the level asked for")
                 self.assertEqual(levels, ["warning", "error", "critical", "alert", "emergency"])
                 answer = quiet.call(f"{kind}__log", {"text": "quiet"})
                 self.assertLessEqual(set(self.levels(answer)), {"emergency"})
