@@ -89,8 +89,11 @@ class Tours:
     def check(self, *client):
         report = tour(*client)
         expected = dict(DIRECT)
-        # A client that gets the last step together with the result may have stopped listening.
-        self.assertIn(report.pop("progress"), ([1, 2], [1, 2, 3]))
+        # A client that gets the last step together with the result may have stopped listening, and
+        # a modern one that is asked for its roots at that time does not listen while it answers.
+        steps = report.pop("progress")
+        self.assertEqual(steps, sorted(set(steps) & {1, 2, 3}))
+        self.assertIn(len(steps), (1, 2, 3) if "modern" in client else (2, 3))
         expected.pop("progress")
         unknown, _ = report.pop("unknown"), expected.pop("unknown")
         self.assertEqual((unknown["tool"], unknown["prompt"]), (-32602, -32602))

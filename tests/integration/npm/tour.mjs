@@ -159,7 +159,8 @@ async function calls({ call }) {
   const long = await call(
     'trigger-long-running-operation',
     { duration: 0.3, steps: 3 },
-    { onprogress: (step) => progress.push(step.progress) },
+    // SDK 2 counts the rounds in which a server asks back as progress too, without a total.
+    { onprogress: (step) => step.total === 3 && progress.push(step.progress) },
   );
   const sent = await call('trigger-url-elicitation', { url: 'https://example.com/', message: 'm' });
   return {
