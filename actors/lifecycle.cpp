@@ -74,6 +74,67 @@ lifecycle_state::running start_server(self_pointer self, const config::server& s
   return started;
 }
 
+/// No call finds the branch any more; its actor lets those under way end.
+void end_branch(self_pointer self, const lifecycle_state::running_branch& gone) {
+  self->state.process->post_to_all([as = gone.as](engine::worker& w) {
+    if (auto* const up = w.find_upstream(as->of))
+      up->branch_closed(as->key);
+  });
+  self->send(gone.actor, retire_server{});
+}
+
+template <class Condition>
+void end_branches(self_pointer self, Condition unwanted) {
+  std::erase_if(self->state.branches, [&](const auto& entry) {
+    const bool gone = unwanted(entry.second);
+    if (gone)
+      end_branch(self, entry.second);
+    return gone;
+  });
+}
+
+void on_branch_wanted(self_pointer self, const engine::branch_ptr& as) {
+  auto& s = self->state;
+  const auto server = std::find_if(s.servers.begin(), s.servers.end(),
+                                   [&](const auto& entry) { return entry.second.slot == as->of; });
+  if (server == s.servers.end() || s.branches.contains({as->of, as->key}))
+    return; // removed with its calls, or asked for on several workers
+  const auto others = std::count_if(s.branches.begin(), s.branches.end(),
+                                    [&](const auto& e) { return e.first.first == as->of; });
+  if (static_cast<std::size_t>(others) >= limits::branches_per_server_max)
+    return s.process->post_to_all([as, others](engine::worker& w) {
+      if (auto* const up = w.find_upstream(as->of))
+        up->branch_refused(as->key, std::to_string(others) + " sessions are open already");
+    });
+  lifecycle_state::running_branch started{as, take_slot(s), {}};
+  s.process->runtime(started.slot)->last_used_ns = s.process->now().time_since_epoch().count();
+  auto endpoint = std::make_shared<engine::server_endpoint>();
+  endpoint->slot = started.slot;
+  endpoint->settings = server->second.settings;
+  endpoint->as = as;
+  s.process->post_to_all([endpoint = engine::endpoint_ptr(endpoint)](engine::worker& w) {
+    w.install(endpoint);
+    if (auto* const up = w.find_upstream(endpoint->as->of))
+      up->branch_opened(endpoint->as->key, endpoint->slot);
+  });
+  started.actor =
+      self->spawn(server_behavior, server_setup{s.process, s.registry, self, started.slot,
+                                                ++s.started << link_bits, endpoint->settings, as});
+  s.directory->set(started.slot, started.actor);
+  self->send(started.actor, begin_server{});
+  s.branches.emplace(std::pair(as->of, as->key), std::move(started));
+}
+
+void end_idle_branches(self_pointer self) {
+  auto& process = *self->state.process;
+  const auto now = process.now().time_since_epoch();
+  end_branches(self, [&](const lifecycle_state::running_branch& one) {
+    const auto runtime = process.runtime(one.slot);
+    const bool busy = runtime->in_flight.load() > 0 || runtime->waiting.load() > 0;
+    return !busy && now - nanoseconds(runtime->last_used_ns.load()) > limits::branch_idle_timeout;
+  });
+}
+
 void on_apply(self_pointer self, const config::gateway& settings) {
   auto& s = self->state;
   server_order order;
@@ -99,6 +160,7 @@ void on_apply(self_pointer self, const config::gateway& settings) {
       s.servers.erase(known);
   }
   for (auto& [name, gone] : s.servers) {
+    end_branches(self, [&](const auto& one) { return one.as->of == gone.slot; });
     order.dropped.push_back(gone.actor);
     log::info("lifecycle", now.contains(name) ? "server_replaced" : "server_removed",
               {{"server", name}});
@@ -106,9 +168,9 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   s.servers = std::move(now);
   self->send(s.registry, std::move(order));
   for (auto* const entry : fresh) {
-    entry->actor =
-        self->spawn(server_behavior, server_setup{s.process, s.registry, self, entry->slot,
-                                                  ++s.started << link_bits, entry->settings});
+    entry->actor = self->spawn(server_behavior,
+                               server_setup{s.process, s.registry, self, entry->slot,
+                                            ++s.started << link_bits, entry->settings, nullptr});
     s.directory->set(entry->slot, entry->actor);
     self->send(entry->actor, begin_server{});
   }
@@ -118,6 +180,7 @@ void on_sweep(self_pointer self) {
   auto& s = self->state;
   for (const auto& [id, open] : s.sessions)
     self->send(open.actor, check_session{});
+  end_idle_branches(self);
   const nanoseconds interval = s.process->limits.session_idle_timeout / 4;
   self->delayed_send(self, std::clamp<nanoseconds>(interval, milliseconds(10), sweep_interval_max),
                      sweep_sessions{});
@@ -159,10 +222,16 @@ lifecycle_behavior(self_pointer self, engine::process* process, const registry_a
         const auto found = sessions.find(event.id);
         if (found == sessions.end())
           return;
+        end_branches(self,
+                     [&](const auto& one) { return one.as->client == found->second.session; });
         self->send(found->second.actor, end_session{});
         sessions.erase(found);
       },
       [self](const log_level_changed&) { on_log_level(self); },
+      [self](const branch_wanted& event) { on_branch_wanted(self, event.branch); },
+      [self](const branch_done& event) {
+        end_branches(self, [&](const auto& one) { return one.as == event.branch; });
+      },
       [self](const server_retired& event) {
         self->state.directory->erase(event.slot);
         self->state.free_slots.push_back(event.slot);

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "actors/messages.hpp"
 #include "engine/process.hpp"
@@ -15,7 +16,7 @@ class server_directory;
 
 /// Owns what runs: which servers exist, by the configuration, and which sessions. Spawns their
 /// actors; a server that is unchanged by a reload is not touched. Sends server_order to the
-/// registry. Bounded by the configuration and limits.sessions.
+/// registry. Bounded by the configuration, limits.sessions and limits::branches_per_server_max.
 struct lifecycle_state {
   static constexpr const char* name = "lifecycle";
   struct running {
@@ -35,6 +36,13 @@ struct lifecycle_state {
     session_actor actor;
   };
   std::unordered_map<std::string, open_session> sessions;
+  struct running_branch {
+    engine::branch_ptr as;
+    std::uint32_t slot = 0;
+    server_actor actor;
+  };
+  /// Sessions with servers beside the shared ones, by the server's slot and their key.
+  std::map<std::pair<std::uint32_t, std::string>, running_branch> branches;
 };
 
 /// Which actor owns a slot: written by lifecycle, read by the bridge when a worker reports.

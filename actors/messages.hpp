@@ -106,6 +106,14 @@ struct session_ended {
   std::string id;
 };
 struct log_level_changed {};
+/// Calls wait for a session of a server.
+struct branch_wanted {
+  engine::branch_ptr branch;
+};
+/// The only call of that session has ended.
+struct branch_done {
+  engine::branch_ptr branch;
+};
 /// Its own reminder to have the sessions look for idleness: one clock entry for all of them, none
 /// that outlives its session.
 struct sweep_sessions {};
@@ -122,6 +130,8 @@ NEXUS_LOCAL_MESSAGE(server_retired)
 NEXUS_LOCAL_MESSAGE(session_opened)
 NEXUS_LOCAL_MESSAGE(session_ended)
 NEXUS_LOCAL_MESSAGE(log_level_changed)
+NEXUS_LOCAL_MESSAGE(branch_wanted)
+NEXUS_LOCAL_MESSAGE(branch_done)
 NEXUS_LOCAL_MESSAGE(sweep_sessions)
 #undef NEXUS_LOCAL_MESSAGE
 
@@ -134,6 +144,7 @@ using session_actor = caf::typed_actor<caf::reacts_to<check_session>, caf::react
 using lifecycle_actor =
     caf::typed_actor<caf::reacts_to<apply_settings>, caf::reacts_to<session_opened>,
                      caf::reacts_to<session_ended>, caf::reacts_to<log_level_changed>,
-                     caf::reacts_to<server_retired>, caf::reacts_to<sweep_sessions>>;
+                     caf::reacts_to<server_retired>, caf::reacts_to<branch_wanted>,
+                     caf::reacts_to<branch_done>, caf::reacts_to<sweep_sessions>>;
 
 } // namespace nexus::actors

@@ -39,8 +39,20 @@ void on_order(self_pointer self, const server_order& order) {
   schedule(self);
 }
 
+/// Nothing in a snapshot leads to a session of some clients: its calls come by the server's slot.
+void publish_branch(engine::process& process, const engine::endpoint_ptr& endpoint) {
+  {
+    const auto runtime = process.runtime(endpoint->slot);
+    const std::lock_guard lock(runtime->mutex);
+    runtime->endpoint = endpoint;
+  }
+  process.post_to_all([endpoint](engine::worker& w) { w.install(endpoint); });
+}
+
 void on_changed(self_pointer self, const server_changed& event) {
   auto& s = self->state;
+  if (event.endpoint && event.endpoint->as)
+    return publish_branch(*s.process, event.endpoint);
   const auto found = s.parts.find(event.slot);
   if (found == s.parts.end())
     return; // removed meanwhile

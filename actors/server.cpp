@@ -25,6 +25,7 @@ void tell_registry(self_pointer self, engine::server_state at, std::string reaso
   endpoint->state = at;
   endpoint->reason = std::move(reason);
   endpoint->settings = s.settings;
+  endpoint->as = s.as;
   endpoint->restarts = s.restarts;
   self->send(s.registry, server_changed{std::move(endpoint), nullptr, s.slot});
 }
@@ -42,7 +43,7 @@ void connect(self_pointer self) {
     return;
   ++s.link;
   tell_registry(self, engine::server_state::connecting, {});
-  engine::link_start start{s.slot, s.link, s.settings, s.known_legacy};
+  engine::link_start start{s.slot, s.link, s.settings, s.as, s.known_legacy};
   s.process->post(s.process->home_of(s.slot),
                   [start = std::move(start)](engine::worker& home) mutable {
                     home.open_link_soon(std::move(start));
@@ -104,7 +105,7 @@ void on_begin(self_pointer self) {
   auto& s = self->state;
   if (!s.settings->unusable_reason.empty())
     tell_registry(self, engine::server_state::down, s.settings->unusable_reason);
-  else if (s.settings->lazy)
+  else if (s.settings->lazy && !s.as)
     tell_registry(self, engine::server_state::idle, {});
   else
     connect(self);
@@ -114,8 +115,8 @@ void on_reconnect(self_pointer self, const reconnect& due) {
   auto& s = self->state;
   if (due.link != s.link || s.at != engine::server_state::down || s.retired)
     return;
-  // A lazy server waits for the next call again.
-  if (s.settings->lazy)
+  // A lazy server waits for the next call again, and so does a session of some clients.
+  if (s.settings->lazy || s.as)
     return tell_registry(self, engine::server_state::idle, {});
   connect(self);
 }
@@ -173,6 +174,8 @@ server_actor::behavior_type server_behavior(self_pointer self, const server_setu
   s.slot = setup.slot;
   s.link = setup.first_link;
   s.settings = setup.settings;
+  s.as = setup.as;
+  s.known_legacy = setup.as != nullptr; // only legacy servers have several sessions
   return {
       [self](const begin_server&) { on_begin(self); },
       [self](const want_server&) {

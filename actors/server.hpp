@@ -16,6 +16,7 @@ struct server_state {
   lifecycle_actor lifecycle;
   std::uint32_t slot = 0;
   std::shared_ptr<const config::server> settings;
+  engine::branch_ptr as; ///< null: the server's own connection
   std::uint64_t link = 0;
   engine::server_state at = engine::server_state::idle;
   bool known_legacy = false;
@@ -33,6 +34,7 @@ struct server_setup {
   std::uint32_t slot = 0;
   std::uint64_t first_link = 0; ///< links are numbered upwards from here
   std::shared_ptr<const config::server> settings;
+  engine::branch_ptr as; ///< null: the server's own connection
 };
 
 server_actor::behavior_type server_behavior(server_actor::stateful_pointer<server_state> self,

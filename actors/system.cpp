@@ -46,6 +46,12 @@ class bridge final : public engine::control {
   void session_closed(const engine::session_ptr& closed) override {
     caf::anon_send(lifecycle_, session_ended{closed->id});
   }
+  void branch_wanted(engine::branch_ptr wanted) override {
+    caf::anon_send(lifecycle_, actors::branch_wanted{std::move(wanted)});
+  }
+  void branch_done(engine::branch_ptr done) override {
+    caf::anon_send(lifecycle_, actors::branch_done{std::move(done)});
+  }
   void log_level_changed() override { caf::anon_send(lifecycle_, actors::log_level_changed{}); }
 
  private:

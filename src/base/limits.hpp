@@ -129,6 +129,25 @@ inline constexpr std::size_t list_pages_max = 1'000;
 /// Entries on one page of an answer to a list request.
 inline constexpr std::size_t list_page_items = 1'000;
 
+// ---- Search ----------------------------------------------------------------------------------
+/// Read of a query; what agents ask for is a tenth of that.
+inline constexpr std::size_t search_query_bytes_max = 4 * 1024;
+/// Different terms of a query that count, the rarest; the longest requests of real users have 50.
+inline constexpr std::size_t search_query_terms_max = 64;
+/// A word: longer ones are encoded data.
+inline constexpr std::size_t search_word_bytes_max = 64;
+/// Read of a tool. Descriptions of 4 KiB are common, of 16 rare.
+inline constexpr std::size_t search_document_bytes_max = 32 * 1024;
+/// Parameters of a tool that are searched, and how deep they may nest.
+inline constexpr std::size_t search_parameters_max = 256;
+inline constexpr unsigned search_schema_depth_max = 16;
+/// Hits of one query; nobody, and no model, reads more.
+inline constexpr std::size_t search_results_max = 200;
+/// Words of a query that are taken for typing errors, and what each of them may have meant: each
+/// one costs a look at every word of the catalogue.
+inline constexpr std::size_t search_typos_max = 6;
+inline constexpr std::size_t search_typo_readings_max = 4;
+
 // ---- Subscriptions ---------------------------------------------------------------------------
 /// Resources that one session or one listening stream is subscribed to.
 inline constexpr std::size_t subscriptions_per_client_max = 1'024;
@@ -144,6 +163,11 @@ inline constexpr std::size_t questions_per_call_max = 32;
 inline constexpr unsigned question_rounds_max = 8;
 /// Calls of modern clients that wait for a retry with answers, per worker. Each holds a permit.
 inline constexpr std::size_t parked_calls_max = 1'000;
+
+/// Sessions with one server beside the shared one: over stdio each is a process.
+inline constexpr std::size_t branches_per_server_max = 256;
+/// After that time without a call such a session is ended.
+inline constexpr std::chrono::minutes branch_idle_timeout{10};
 
 // ---- Times -----------------------------------------------------------------------------------
 /// From the first byte of a request to the end of its header block.

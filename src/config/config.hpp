@@ -27,6 +27,16 @@ enum class transport : std::uint8_t {
 /// Which protocol revision a server speaks: found by a probe, or pinned.
 enum class era_pin : std::uint8_t { automatic, legacy, modern };
 
+/// Whose calls share a session with a legacy server. Modern servers have no sessions.
+enum class session_mode : std::uint8_t {
+  automatic,          ///< shared over stdio, per_profile otherwise
+  shared,             ///< everybody's
+  per_profile,        ///< those of clients with the same capabilities
+  per_principal,      ///< those of one authenticated caller with the same capabilities
+  per_client_session, ///< those of one client session
+  per_call,           ///< each call has one
+};
+
 enum class naming : std::uint8_t {
   prefixed, ///< server__tool
   bare,     ///< the tool's own name while it is unambiguous
@@ -58,6 +68,7 @@ struct server {
   tls_options tls;
   // all
   era_pin era = era_pin::automatic;
+  session_mode sessions = session_mode::automatic;
   milliseconds call_timeout = limits::call_timeout_default;
   milliseconds connect_timeout = limits::connect_timeout_default;
   milliseconds handshake_timeout = limits::handshake_timeout_default;

@@ -145,6 +145,10 @@ void draft_reader::read_rest(server_field field, const member& entry) {
   if (read_time_of(field, value, key))
     return;
   switch (field) {
+  case server_field::sessions:
+    if (const auto choice = read_choice(value, key, session_mode_names, findings_))
+      draft_.sessions = static_cast<session_mode>(*choice);
+    break;
   case server_field::concurrency:
     draft_.concurrency = read_count(value, key, 1, nexus::limits::calls_in_flight_max, findings_);
     break;

@@ -20,6 +20,7 @@ constexpr server_key server_key_table[] = {
     {"headers", headers, ours},
     {"tls", tls, ours},
     {"era", era, ours},
+    {"sessions", sessions, ours},
     {"timeout", timeout, ours},
     {"timeoutMs", timeout_ms, ours},
     {"connectTimeout", connect_timeout, ours},

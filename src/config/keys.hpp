@@ -29,6 +29,7 @@ enum class server_field : std::uint8_t {
   bearer_variable,
   tls,
   era,
+  sessions,
   timeout,
   timeout_ms,
   timeout_s,

@@ -10,10 +10,10 @@ using detail::findings;
 auto compared(const server& value) {
   return std::tie(value.name, value.kind, value.argv, value.env, value.env_unset, value.cwd,
                   value.url, value.headers, value.tls.verify, value.tls.ca_file,
-                  value.tls.certificate_file, value.tls.key_file, value.era, value.call_timeout,
-                  value.connect_timeout, value.handshake_timeout, value.concurrency, value.lazy,
-                  value.include_tools, value.exclude_tools, value.description,
-                  value.unusable_reason);
+                  value.tls.certificate_file, value.tls.key_file, value.era, value.sessions,
+                  value.call_timeout, value.connect_timeout, value.handshake_timeout,
+                  value.concurrency, value.lazy, value.include_tools, value.exclude_tools,
+                  value.description, value.unusable_reason);
 }
 
 } // namespace

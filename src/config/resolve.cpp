@@ -28,6 +28,7 @@ class resolver {
     server_.kind = draft_.kind;
     server_.position = findings_.position(draft_.at);
     server_.era = draft_.era;
+    server_.sessions = draft_.sessions;
     server_.call_timeout = draft_.call_timeout.value_or(server_.call_timeout);
     server_.connect_timeout = draft_.connect_timeout.value_or(server_.connect_timeout);
     server_.handshake_timeout = draft_.handshake_timeout.value_or(server_.handshake_timeout);

@@ -24,6 +24,17 @@ enum class server_state : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(server_state state) noexcept;
 
+/// Whose one of several sessions with a legacy server is. Each has a slot of its own, and an
+/// endpoint there; what is listed and subscribed to goes over the server's own slot.
+struct branch {
+  std::uint32_t of = 0;                  ///< the server's own slot
+  std::string key;                       ///< unique for the server
+  std::string capabilities;              ///< JSON: what the server is told that its client can do
+  std::shared_ptr<const session> client; ///< to whom alone it belongs; null: to several
+  bool once = false;                     ///< for one call
+};
+using branch_ptr = std::shared_ptr<const branch>;
+
 /// How to reach a server: immutable, replaced as a whole on every worker.
 struct server_endpoint {
   std::uint32_t slot = 0;
@@ -31,6 +42,7 @@ struct server_endpoint {
   server_state state = server_state::connecting;
   std::string reason; ///< why it is down
   std::shared_ptr<const config::server> settings;
+  branch_ptr as; ///< null: the server's own slot
   mcp::era era = mcp::era::legacy;
   mcp::revision revision = mcp::newest_legacy;
   worker_id home;             ///< the worker that holds the link
@@ -50,6 +62,7 @@ struct link_start {
   std::uint32_t slot = 0;
   std::uint64_t link = 0;
   std::shared_ptr<const config::server> settings;
+  branch_ptr as; ///< null: the server's own slot
   /// Skip the probe: an earlier one found a legacy server, or ended the child.
   bool known_legacy = false;
 };
@@ -69,6 +82,10 @@ class control {
   virtual ~control() = default;
   /// A call waits for a server that is idle.
   virtual void server_wanted(std::uint32_t slot) = 0;
+  /// Calls wait for a session of a server.
+  virtual void branch_wanted(branch_ptr wanted) = 0;
+  /// The only call of a branch has ended.
+  virtual void branch_done(branch_ptr done) = 0;
   virtual void link_up(endpoint_ptr endpoint,
                        std::shared_ptr<const catalog::server_catalogue> catalogue) = 0;
   /// The server's list changed while connected.

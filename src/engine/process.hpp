@@ -24,10 +24,11 @@ class worker;
 /// What one server's calls share over all workers.
 struct server_runtime {
   std::uint32_t slot = 0;
-  std::atomic<std::uint32_t> in_flight{0}; ///< permits taken
-  std::atomic<std::uint32_t> waiting{0};   ///< exchanges that wait, on all workers
-  std::mutex mutex;                        ///< of `endpoint`, which only the metrics read
-  endpoint_ptr endpoint;                   ///< the newest one; null until there is one
+  std::atomic<std::uint32_t> in_flight{0};   ///< permits taken
+  std::atomic<std::uint32_t> waiting{0};     ///< exchanges that wait, on all workers
+  std::atomic<std::int64_t> last_used_ns{0}; ///< of a branch
+  std::mutex mutex;                          ///< of `endpoint`, which only the metrics read
+  endpoint_ptr endpoint;                     ///< the newest one; null until there is one
   std::atomic<std::uint32_t> tools{0};
 };
 

@@ -31,6 +31,7 @@ server_link::server_link(worker& home, link_start start)
   endpoint_->link = start_.link;
   endpoint_->state = server_state::ready;
   endpoint_->settings = start_.settings;
+  endpoint_->as = start_.as;
   endpoint_->home = home.id();
   for (const auto kind : catalog::list_kinds)
     listings_[index_of(kind)].later.set_action([this, kind] { list(kind); });
@@ -155,7 +156,9 @@ void server_link::initialize() {
   initialize_ = request(
       "initialize",
       fmt::format(R"({{"protocolVersion":"{}","capabilities":{},"clientInfo":{}}})",
-                  mcp::to_string(endpoint_->revision), gateway::own_capabilities(),
+                  mcp::to_string(endpoint_->revision),
+                  start_.as ? std::string_view(start_.as->capabilities)
+                            : gateway::own_capabilities(),
                   gateway::implementation_json()),
       start_.settings->handshake_timeout, [this](const outcome& answer) { on_initialize(answer); });
 }

@@ -50,6 +50,8 @@ class server_link final : private channel_handler, private http_call_handler {
   /// Lists the tools anew, or joins a listing that runs. @param on_list gets what is listed now;
   /// null when the list fails or the link ends
   void relist_tools(unique_function<void(catalog::item_list_ptr)> on_list);
+  /// @returns false when the notification is another
+  bool on_list_changed(std::string_view method);
   /// The server answered 404 to the session: a new handshake is needed.
   void lost_session();
   /// The server cannot be connected to any more.
@@ -88,8 +90,7 @@ class server_link final : private channel_handler, private http_call_handler {
   void list_settled(catalog::list_kind kind, bool changed);
   void come_up_when_listed();
   void come_up();
-  /// @returns false when the notification is another
-  bool on_list_changed(std::string_view method);
+  void log_connected() const;
   void listen_for_changes();
   void on_acknowledged(json::slice subscription);
   [[nodiscard]] static std::string listen_request(std::int64_t id, std::string_view filter);
@@ -106,6 +107,8 @@ class server_link final : private channel_handler, private http_call_handler {
   [[nodiscard]] std::string post_text(std::string_view message, std::string_view method) const;
   void settle(std::int64_t id, const outcome& answer);
   void reply(const mcp::message& request);
+
+  void tell_log(mcp::log_level level, std::string text);
 
   void on_channel_open() override;
   void on_channel_text(std::string_view text) override;

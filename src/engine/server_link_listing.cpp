@@ -117,7 +117,8 @@ void server_link::begin_listing() {
 
 void server_link::list(list_kind kind) {
   auto& listing = listings_[index_of(kind)];
-  if (ended_ || !known_.offers.has(family_of(kind)))
+  // What a branch would list is what the server's own link lists.
+  if (ended_ || start_.as || !known_.offers.has(family_of(kind)))
     return;
   if (listing.builder) {
     listing.again = true;
@@ -243,22 +244,30 @@ void server_link::come_up_when_listed() {
     home_.reactor().arm(enough_waited_, limits::other_lists_wait);
 }
 
+void server_link::log_connected() const {
+  const auto took = std::chrono::duration_cast<milliseconds>(home_.now() - started_).count();
+  if (start_.as)
+    return log::debug(
+        "server", "session_opened",
+        {{"server", start_.settings->name}, {"of", start_.as->key}, {"elapsed_ms", took}});
+  const auto count = [this](list_kind kind) { return known_.list(kind).items().size(); };
+  log::info("server", "connected",
+            {{"server", start_.settings->name},
+             {"era", mcp::to_string(endpoint_->era)},
+             {"revision", mcp::to_string(endpoint_->revision)},
+             {"tools", count(list_kind::tools)},
+             {"prompts", count(list_kind::prompts)},
+             {"resources", count(list_kind::resources) + count(list_kind::templates)},
+             {"elapsed_ms", took}});
+}
+
 void server_link::come_up() {
   if (up_ || ended_)
     return;
   up_ = true;
   enough_waited_.cancel();
   handshake_deadline_.cancel();
-  const auto count = [this](list_kind kind) { return known_.list(kind).items().size(); };
-  log::info(
-      "server", "connected",
-      {{"server", start_.settings->name},
-       {"era", mcp::to_string(endpoint_->era)},
-       {"revision", mcp::to_string(endpoint_->revision)},
-       {"tools", count(list_kind::tools)},
-       {"prompts", count(list_kind::prompts)},
-       {"resources", count(list_kind::resources) + count(list_kind::templates)},
-       {"elapsed_ms", std::chrono::duration_cast<milliseconds>(home_.now() - started_).count()}});
+  log_connected();
   home_.shared().plane->link_up(std::make_shared<const server_endpoint>(*endpoint_),
                                 std::make_shared<const catalog::server_catalogue>(known_));
   listen_for_changes();
@@ -267,6 +276,19 @@ void server_link::come_up() {
 }
 
 bool server_link::on_list_changed(std::string_view method) {
+  if (start_.as) {
+    const bool about_lists =
+        std::any_of(catalog::families.begin(), catalog::families.end(),
+                    [&](family of) { return words_of(of).notification == method; });
+    if (about_lists)
+      home_.shared().post(home_.shared().home_of(start_.as->of),
+                          [of = start_.as->of, method = std::string(method)](worker& home) {
+                            auto* const up = home.find_upstream(of);
+                            if (up != nullptr && up->link() != nullptr)
+                              up->link()->on_list_changed(method);
+                          });
+    return about_lists;
+  }
   bool known = false;
   for (const auto kind : catalog::list_kinds) {
     if (words_of(family_of(kind)).notification != method)

@@ -211,10 +211,14 @@ void server_link::on_foreign_message(const mcp::message& message) {
     return;
   if (message.method == "notifications/resources/updated") {
     const auto uri = message.params[param_key::uri];
-    auto* const up = home_.find_upstream(start_.slot);
-    if (up != nullptr && uri.is(json::kind::string))
-      up->resources().updated(json::unquote(uri));
-    return;
+    if (!uri.is(json::kind::string))
+      return;
+    const auto own = start_.as ? start_.as->of : start_.slot;
+    return home_.shared().post(home_.shared().home_of(own),
+                               [own, name = json::unquote(uri)](worker& w) {
+                                 if (auto* const up = w.find_upstream(own))
+                                   up->resources().updated(name);
+                               });
   }
   if (message.method == "notifications/subscriptions/acknowledged") {
     for (const auto& other : message.meta.others())
@@ -237,12 +241,20 @@ void server_link::on_foreign_message(const mcp::message& message) {
       return;
     std::string text;
     gateway::append_own_notification(text, "notifications/message", message.params.whole.raw);
-    home_.shared().post_to_all([slot = start_.slot, level = *known, text](worker& w) {
-      auto* const up = w.find_upstream(slot);
-      if (up == nullptr || !up->offer_log(level, text))
-        w.tell_log(slot, level, text);
-    });
+    tell_log(*known, std::move(text));
   }
+}
+
+void server_link::tell_log(mcp::log_level level, std::string text) {
+  home_.shared().post_to_all([slot = start_.slot, as = start_.as, level, text](worker& w) {
+    auto* const up = w.find_upstream(slot);
+    if (up != nullptr && up->offer_log(level, text))
+      return;
+    if (!as || !as->client)
+      return w.tell_log(as ? as->of : slot, level, text);
+    if (level >= as->client->log_level.load(std::memory_order_relaxed))
+      w.tell_session(*as->client, text);
+  });
 }
 
 void server_link::reply(const mcp::message& request) {

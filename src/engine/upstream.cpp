@@ -20,11 +20,13 @@ namespace nexus::engine {
 using mcp::message_kind;
 using metrics::call_result;
 
-upstream::upstream(worker& owner, std::uint32_t slot, std::shared_ptr<server_runtime> runtime)
+upstream::upstream(worker& owner, std::uint32_t slot, branch_ptr as,
+                   std::shared_ptr<server_runtime> runtime)
     : owner_(owner), slot_(slot), runtime_(std::move(runtime)),
-      metrics_(owner.metrics().server(slot)) {
+      metrics_(owner.metrics().server(as ? as->of : slot)) {
   auto blank = std::make_shared<server_endpoint>();
   blank->slot = slot;
+  blank->as = std::move(as);
   endpoint_ = std::move(blank);
 }
 
@@ -56,12 +58,19 @@ void upstream::submit(exchange& x) {
                                   : milliseconds(limits::call_timeout_default);
   if (x.request.params.has(mcp::param_key::request_state) && !open_state(x))
     return;
+  admit(x);
+}
+
+void upstream::admit(exchange& x) {
+  x.via = this;
   // What was spent waiting for a catalogue counts.
   owner_.reactor().arm(x.deadline, x.timeout - (owner_.now() - x.started));
   switch (endpoint_->state) {
   case server_state::ready:
     if (x.resolve_later)
       return resolve(x);
+    if (has_branches())
+      return submit_to_branch(x);
     if (waiting_.empty() && take_permit()) {
       x.has_permit = true;
       return send(x);
@@ -112,13 +121,14 @@ void upstream::wait(exchange& x) {
 void upstream::pump() {
   while (!waiting_.empty() && endpoint_->state == server_state::ready) {
     auto& x = *waiting_.front();
-    if (!x.resolve_later && !take_permit())
+    const bool here = !x.resolve_later && !has_branches();
+    if (here && !take_permit())
       return;
     waiting_.pop_front();
     owner_.metrics().exchanges_parked.down();
     runtime_->waiting.fetch_sub(1, std::memory_order_relaxed);
-    if (x.resolve_later) {
-      resolve(x);
+    if (!here) {
+      x.resolve_later ? resolve(x) : submit_to_branch(x);
       continue;
     }
     x.has_permit = true;
@@ -136,6 +146,8 @@ void upstream::resolve(exchange& x) {
 void upstream::send(exchange& x) {
   x.at = exchange::stage::sent;
   x.sent_at = owner_.now();
+  if (endpoint_->as)
+    runtime_->last_used_ns.store(x.sent_at.time_since_epoch().count(), std::memory_order_relaxed);
   metrics_.in_flight.up();
   transmit(x);
 }
@@ -274,6 +286,8 @@ void upstream::conclude(exchange& x, call_result how) {
     waiting_.erase(found);
     owner_.metrics().exchanges_parked.down();
     runtime_->waiting.fetch_sub(1, std::memory_order_relaxed);
+  } else if (!wait_for_branch_.empty()) {
+    std::erase_if(wait_for_branch_, [&](const auto& entry) { return entry.second == &x; });
   }
   metrics_.calls.add(how);
   owner_.metrics().calls.add(how);
@@ -281,6 +295,8 @@ void upstream::conclude(exchange& x, call_result how) {
   give_permit(x);
   x.via = nullptr;
   owner_.release(x);
+  if (endpoint_->as && endpoint_->as->once)
+    owner_.shared().plane->branch_done(endpoint_->as);
   // The permit is anyone's: with calls on other workers, none goes first by right.
   if (runtime_->waiting.load() > waiting_.size())
     return owner_.shared().post_to_all([slot = slot_](worker& w) {
@@ -329,6 +345,8 @@ void upstream::fail_waiting(call_result how, std::string_view what, std::string_
   const std::string what_copy(what), reason_copy(reason);
   while (!waiting_.empty())
     answer_failure(*waiting_.front(), how, what_copy, reason_copy);
+  while (!wait_for_branch_.empty())
+    answer_failure(*wait_for_branch_.front().second, how, what_copy, reason_copy);
 }
 
 void upstream::fail_channel_calls(const std::string& reason) {

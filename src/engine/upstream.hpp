@@ -32,7 +32,9 @@ enum class give_up : std::uint8_t {
 /// over this worker's own HTTP connections or the home worker's channel, and end here.
 class upstream {
  public:
-  upstream(worker& owner, std::uint32_t slot, std::shared_ptr<server_runtime> runtime);
+  /// @param as whose session this is; null for the server's own slot
+  upstream(worker& owner, std::uint32_t slot, branch_ptr as,
+           std::shared_ptr<server_runtime> runtime);
   ~upstream();
 
   /// Takes the exchange on; it ends in an answer or an error, within its deadline.
@@ -92,11 +94,31 @@ class upstream {
   void on_call_end(exchange& x, const http::response_head& head, std::string_view body);
   void on_call_failure(exchange& x, const error& reason, bool untouched);
 
+  // ---- Sessions that are not everybody's, in upstream_branches.cpp
+  /// A session that calls wait for has its slot.
+  void branch_opened(const std::string& key, std::uint32_t slot);
+  /// It will not be opened: those who wait for it fail.
+  void branch_refused(const std::string& key, const std::string& reason);
+  /// It is not to be used any more.
+  void branch_closed(const std::string& key) { branches_.erase(key); }
+
   /// A permit became free on another worker.
   void pump();
   [[nodiscard]] std::size_t waiting_count() const noexcept { return waiting_.size(); }
 
  private:
+  /// As submit, when what the client carries has been read.
+  void admit(exchange& x);
+  /// Whether calls go over sessions other than the link's own.
+  [[nodiscard]] bool has_branches() const noexcept;
+  void submit_to_branch(exchange& x);
+  /// Whose session the exchange uses: a view of `scratch` or of the exchange's session.
+  [[nodiscard]] std::string_view branch_key(const exchange& x, std::string& scratch);
+  [[nodiscard]] branch_ptr branch_for(const exchange& x, std::string_view key);
+  /// The server's own slot.
+  [[nodiscard]] std::uint32_t own_slot() const noexcept {
+    return endpoint_->as ? endpoint_->as->of : slot_;
+  }
   [[nodiscard]] bool take_permit() noexcept;
   void give_permit(exchange& x);
   void wait(exchange& x);
@@ -162,7 +184,15 @@ class upstream {
   std::string prefix_; ///< of a POST to the current endpoint
   std::deque<exchange*> waiting_;
   std::unordered_map<std::int64_t, exchange*> on_channel_;
-  std::unique_ptr<resource_hub> resources_; ///< made when it is first needed
+  struct text_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> branches_; ///< slots
+  std::vector<std::pair<std::string, exchange*>> wait_for_branch_; ///< by key; of `waiting_` none
+  std::unique_ptr<resource_hub> resources_;                        ///< made when it is first needed
   std::unique_ptr<server_link> link_;
   bool wanted_told_ = false;
 };

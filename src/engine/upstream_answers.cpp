@@ -41,7 +41,7 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
       return answer_missing_capability(x, x.talk->missing_capability());
     render(answer, x, response);
     if (endpoint_->resources)
-      owner_.learn_resources(slot_, response.result.whole.raw);
+      owner_.learn_resources(own_slot(), response.result.whole.raw);
     owner_.metrics().requests.add(metrics::request_result::ok);
   } else {
     how = call_result::protocol_error;

@@ -217,7 +217,8 @@ void worker::install(const endpoint_ptr& endpoint) {
     upstreams_.resize(endpoint->slot + 1);
   auto& up = upstreams_[endpoint->slot];
   if (!up)
-    up = std::make_unique<upstream>(*this, endpoint->slot, shared_.runtime(endpoint->slot));
+    up = std::make_unique<upstream>(*this, endpoint->slot, endpoint->as,
+                                    shared_.runtime(endpoint->slot));
   up->install(endpoint);
 }
 
@@ -225,7 +226,8 @@ void worker::remove_server(std::uint32_t slot) {
   auto* const up = find_upstream(slot);
   if (up == nullptr)
     return;
-  up->fail_all("the server was removed from the configuration");
+  up->fail_all(up->endpoint().as ? "its session has ended"
+                                 : "the server was removed from the configuration");
   learned_.forget(slot);
   bury(std::move(upstreams_[slot]));
 }

@@ -45,6 +45,8 @@ class deaf_control final : public engine::control {
   void link_relisted(std::uint32_t, std::uint64_t,
                      std::shared_ptr<const catalog::server_catalogue>) override {}
   void link_down(std::uint32_t, std::uint64_t, engine::link_failure) override {}
+  void branch_wanted(engine::branch_ptr) override {}
+  void branch_done(engine::branch_ptr) override {}
   void session_opened(std::shared_ptr<engine::session>) override {}
   void session_closed(const std::shared_ptr<engine::session>&) override {}
   void log_level_changed() override {}

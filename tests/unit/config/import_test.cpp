@@ -135,7 +135,8 @@ TEST_CASE("servers compare by what a reload has to act on", "[config]") {
         R"({"command": "c", "handshakeTimeout": "9s"})", R"({"command": "c", "concurrency": 1})",
         R"({"command": "c", "lazy": true})", R"({"command": "c", "include": ["x"]})",
         R"({"command": "c", "exclude": ["x"]})", R"({"command": "c", "description": "x"})",
-        R"({"command": "c", "era": "legacy"})", R"({"command": "c", "env": {"A": "${NOPE}"}})"}) {
+        R"({"command": "c", "era": "legacy"})", R"({"command": "c", "sessions": "per-call"})",
+        R"({"command": "c", "env": {"A": "${NOPE}"}})"}) {
     CAPTURE(body);
     CHECK_FALSE(base == of(body));
   }
