@@ -68,6 +68,18 @@ Examples:
   nexus import ~/.codex/config.toml -o nexus.json
 )";
 
+inline constexpr std::string_view search_footer = R"(
+Ranks offline, with the ranker that a gateway uses, and starts nothing. A line of the catalogue is a
+tool: {"id", "server", "name", "title", "description", "inputSchema"}; only the name is required,
+and is the id when there is none. A line of the queries is {"id", "query"}. Each query gives a line
+{"id", "ranked": [ids of tools, best first]}.
+
+Examples:
+  nexus search --catalogue tools.jsonl --queries queries.jsonl --top 10 > run.jsonl
+  echo '{"id": "1", "query": "is it going to rain?"}' |
+    nexus search --catalogue tools.jsonl --queries -
+)";
+
 inline constexpr std::string_view servers_footer = R"(
 States: idle (starts at its first call), connecting, ready, down (calls fail at once), unusable (the
 configuration lacks something).

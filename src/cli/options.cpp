@@ -24,10 +24,11 @@ struct command_entry {
   std::string_view name;
   command what;
 };
-constexpr std::array<command_entry, 7> commands = {{{"serve", command::serve},
+constexpr std::array<command_entry, 8> commands = {{{"serve", command::serve},
                                                     {"stdio", command::stdio},
                                                     {"check", command::check},
                                                     {"import", command::import},
+                                                    {"search", command::search},
                                                     {"servers", command::servers},
                                                     {"tools", command::tools},
                                                     {"call", command::call}}};
@@ -69,6 +70,7 @@ class parser {
     add_stdio();
     add_check();
     add_import();
+    add_search();
     add_servers();
     add_tools();
     add_call();
@@ -174,6 +176,19 @@ class parser {
     to.add_option("-o,--output", line_.output_path, "Write here (default: stdout)")
         ->option_text("FILE");
     to.add_flag("--force", line_.force, "Overwrite the output when it exists");
+  }
+
+  void add_search() {
+    CLI::App& to = add("search", "Rank a catalogue's tools for queries", help::search_footer);
+    to.add_option("--catalogue", line_.catalogue_path, "The tools, one JSON object a line")
+        ->required()
+        ->option_text("FILE");
+    to.add_option("--queries", line_.queries_path, "The queries, likewise; - reads stdin")
+        ->required()
+        ->option_text("FILE");
+    to.add_option("--top", line_.top, "Tools for each query (default: 10)")
+        ->option_text("N")
+        ->check(CLI::Range(std::size_t{1}, limits::search_results_max));
   }
 
   void add_servers() {

@@ -11,7 +11,7 @@
 
 namespace nexus::cli {
 
-enum class command : std::uint8_t { serve, stdio, check, import, servers, tools, call };
+enum class command : std::uint8_t { serve, stdio, check, import, search, servers, tools, call };
 
 /// A command line that is understood.
 struct command_line {
@@ -22,6 +22,9 @@ struct command_line {
   // import
   std::string import_path, output_path;
   bool force = false;
+  // search
+  std::string catalogue_path, queries_path;
+  std::size_t top = 10;
   // servers, tools, call
   std::string address; ///< --address; empty: the environment's or the default
   std::optional<milliseconds> timeout;

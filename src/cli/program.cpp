@@ -9,6 +9,7 @@
 #include "cli/file_commands.hpp"
 #include "cli/options.hpp"
 #include "cli/remote_commands.hpp"
+#include "cli/search_command.hpp"
 #include "cli/settings.hpp"
 
 namespace nexus::cli {
@@ -46,6 +47,8 @@ int dispatch(const command_line& line, const surroundings& world) {
     return check_file(line, world);
   case command::import:
     return import_file(line, world);
+  case command::search:
+    return rank_catalogue(line, world);
   case command::servers:
   case command::tools:
   case command::call:

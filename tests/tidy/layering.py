@@ -22,6 +22,7 @@ THIRD_PARTY = (
     (r"prometheus/", {"src/metrics"}),
     (r"boost/", {"src/http"}),
     (r"wslay/", {"src/websocket"}),
+    (r"libstemmer\.h", {"src/search"}),
     (r"json/|toml\+\+/", {"src/config"}),
     (r"spdlog/", {"src/base"}),
     (r"CLI/", {"src/cli"}),
