@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/resource_hub.hpp"
+#include "engine/session_streams.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 
@@ -14,6 +15,7 @@ using self_pointer = session_actor::stateful_pointer<session_state>;
 void finish(self_pointer self) {
   auto& s = self->state;
   engine::end_subscriptions(*s.process, *s.session);
+  engine::end_event_streams(*s.process, s.session);
   self->send(s.lifecycle, session_ended{s.session->id});
   self->quit();
 }
@@ -25,8 +27,7 @@ void on_check(self_pointer self) {
   const auto idle_max = s.process->limits.session_idle_timeout;
   const auto now = s.process->now().time_since_epoch();
   const auto idle = now - nanoseconds(s.session->last_used_ns.load());
-  const bool listening = s.session->stream_worker.load() >= 0;
-  if (listening || idle < idle_max)
+  if (s.session->listens() || idle < idle_max)
     return;
   if (!s.session->closed.exchange(true)) {
     s.process->sessions.fetch_sub(1);

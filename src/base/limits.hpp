@@ -157,6 +157,22 @@ inline constexpr std::size_t subscribed_uris_per_server_max = 8'192;
 /// Subscriptions that a legacy server is asked for at a time; a new link is asked for all.
 inline constexpr std::size_t subscribe_requests_max = 16;
 
+// ---- Resumption of event streams -------------------------------------------------------------
+/// Events that one legacy session can be told again: some minutes of a busy agent's.
+inline constexpr std::size_t replay_events_per_session_max = 1'000;
+/// Bytes of these: a long document fits. A larger answer is told once only.
+inline constexpr std::size_t replay_bytes_per_session_max = 4 * 1024 * 1024;
+/// Bytes of all sessions together; where these are reached, sessions forget their oldest events.
+inline constexpr std::size_t replay_bytes_max = 256 * 1024 * 1024;
+/// What an event costs besides its text.
+inline constexpr std::size_t replay_event_overhead_bytes = 64;
+/// How long an event is kept: clients come back within seconds, people who change trains in two
+/// minutes.
+inline constexpr seconds replay_age_max{300};
+/// The id of a server's event, which is sent back to it in a header field.
+inline constexpr std::size_t event_id_bytes_max = 1'024;
+
+// ---- Dialogues within calls -------------------------------------------------------------------
 /// What one call may ask its client for at a time.
 inline constexpr std::size_t questions_per_call_max = 32;
 /// How often one call may ask a legacy client, and with it the server be called again.
@@ -201,6 +217,16 @@ inline constexpr seconds connect_timeout_default{10};
 inline constexpr seconds handshake_timeout_default{30};
 /// Comment lines on a silent SSE stream, so that no proxy closes it.
 inline constexpr seconds sse_keepalive_interval{15};
+/// A call without an answer for this long is answered by a stream, which can be resumed when its
+/// connection breaks. That costs one more packet, and most calls are answered before.
+inline constexpr milliseconds resumable_after{75};
+/// What clients are told to wait before they take a broken stream up again.
+inline constexpr milliseconds client_retry_delay{1'000};
+/// The same for streams of servers that do not say, and the bounds for those that do: none is
+/// asked more often than ten times a second.
+inline constexpr milliseconds server_retry_delay_default{1'000};
+inline constexpr milliseconds server_retry_delay_min{100};
+inline constexpr milliseconds server_retry_delay_max{3'600'000};
 /// A legacy session without a request or an open stream.
 inline constexpr seconds session_idle_timeout{3600};
 /// Time that calls in flight get when the process is told to stop.

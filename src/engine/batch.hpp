@@ -40,6 +40,8 @@ class batch final : private client_adapter {
 
   /// Serves the messages; the sink may hear everything before this returns.
   void start();
+  /// Somebody else hears of it from here on.
+  void hand_over(batch_sink& to) noexcept { sink_ = &to; }
   /// The client has gone: what is under way goes on without it, and the sink hears nothing.
   void leave();
 

@@ -47,8 +47,8 @@ void dialogue::withdraw(const question& q) {
 bool dialogue::say_to_client(const std::string& text) {
   if (x_.client != nullptr)
     return x_.client->ask(x_, text);
-  // The client left the call's stream; a legacy session may have another one.
-  const auto holder = x_.caller ? x_.caller->stream_worker.load() : -1;
+  // The client left the call's stream, which has no ids; a legacy session may have another one.
+  const auto holder = x_.caller && x_.caller->listens() ? x_.caller->stream_worker.load() : -1;
   if (holder < 0)
     return false;
   on_.shared().post({static_cast<std::uint32_t>(holder)},

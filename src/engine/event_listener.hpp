@@ -10,7 +10,8 @@ class server_link;
 class worker;
 
 /// A server's stream of notifications: GET of a legacy server, subscriptions/listen of a modern
-/// one. Opened again with back-off when it ends; changes may have been missed then.
+/// one. Opened again when it ends, after the time that the server names or with back-off; changes
+/// may have been missed then, unless the server gave its events ids.
 class event_listener final : private http_call_handler {
  public:
   event_listener(server_link& owner, worker& home, http_pool& pool, std::string request);
@@ -21,7 +22,8 @@ class event_listener final : private http_call_handler {
   void on_message(http_call& call, std::string_view text) override;
   void on_end(http_call& call, const http::response_head& head, std::string_view body) override;
   void on_failure(http_call& call, const error& reason, bool untouched) override;
-  void again();
+  void again(milliseconds delay);
+  void remember(const http_call& call);
 
   server_link& owner_;
   worker& home_;
@@ -30,6 +32,7 @@ class event_listener final : private http_call_handler {
   http_call* call_ = nullptr;
   net::timer reopen_;
   milliseconds delay_;
+  event_position reached_;
   bool opened_before_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/limits.hpp"
 #include "engine/http_pool.hpp"
 #include "engine/session.hpp"
 #include "gateway/pieces.hpp"
@@ -43,6 +44,14 @@ class client_adapter {
   [[nodiscard]] virtual const http::header_fields* request_headers() noexcept { return nullptr; }
 };
 
+/// An answer of a legacy server whose event stream ended before it, and is taken up again.
+struct broken_answer {
+  std::string last_id;
+  std::string session_id; ///< at the server
+  milliseconds delay = limits::server_retry_delay_default;
+  net::timer again;
+};
+
 /// One message of a client on its way: the request's text, whose it is, where it goes and by when.
 /// Lives on one worker from the request's last byte to the answer's first; pooled.
 class exchange final : public http_call_handler {
@@ -59,6 +68,7 @@ class exchange final : public http_call_handler {
   view_scope scope;
   client_adapter* client = nullptr;               ///< null once the client is gone
   mcp::log_level log_level = mcp::log_level::off; ///< least severity of log messages wanted
+  std::uint32_t answer_stream = 0; ///< of its session's replay_log, once the client is absent
 
   // Where it goes
   std::uint32_t slot = 0;
@@ -81,9 +91,10 @@ class exchange final : public http_call_handler {
   upstream* via = nullptr;    ///< set while waiting or sent
   std::uint64_t sequence = 0; ///< changes with every use of a pooled object
   std::int64_t downstream_id = 0;
-  http_call* call = nullptr;      ///< the HTTP request that carries it
-  std::unique_ptr<dialogue> talk; ///< about what the server wants to know; usually none
-  std::string server_state;       ///< JSON: the requestState that a modern server gave
+  http_call* call = nullptr;             ///< the HTTP request that carries it
+  std::unique_ptr<dialogue> talk;        ///< about what the server wants to know; usually none
+  std::unique_ptr<broken_answer> broken; ///< usually none
+  std::string server_state;              ///< JSON: the requestState that a modern server gave
   std::pair<worker_id, std::uint64_t> parked_at; ///< worker and sequence
   bool has_permit = false;
   bool resent = false;         ///< sent again once already

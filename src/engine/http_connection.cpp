@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "engine/http_guests.hpp"
+#include "engine/session_streams.hpp"
 #include "engine/upstream.hpp"
 #include "gateway/render.hpp"
 #include "http/sse.hpp"
@@ -41,6 +42,7 @@ http_connection::http_connection(worker& owner, std::uint64_t id, net::stream_pt
       last_written_(owner.now()) {
   stream_->set_handler(*this);
   tick_.set_action([this] { on_tick(); });
+  early_.set_action([this] { begin_early(); });
   worker_.reactor().arm(tick_, tick_of(worker_.shared().limits));
 }
 
@@ -55,7 +57,7 @@ void http_connection::on_data(std::string_view bytes) {
     return consume(bytes);
   if (state_ == state::hosting)
     return guest_->on_bytes(bytes);
-  if (state_ == state::listening)
+  if (state_ == state::listening || state_ == state::following)
     return; // nothing is expected there
   pending_ += bytes;
   if (pending_.size() > pending_bytes_max)
@@ -110,38 +112,63 @@ void http_connection::on_error(const error& reason) {
   client_gone();
 }
 
+void http_connection::on_drained() {
+  if (state_ == state::hosting)
+    stream_->resume_reading(); // paused by a guest
+  follow();
+}
+
 void http_connection::client_gone() {
   if (guest_) {
     guest_->leave();
     worker_.bury(std::move(guest_));
   }
+  leave_answer();
+  close();
+}
+
+void http_connection::leave_answer() {
   if (active_ != nullptr) {
     auto& x = *active_;
     active_ = nullptr;
     x.client = nullptr;
     // Closing the response is how a modern client cancels; to a legacy one it means nothing.
-    if (x.via == nullptr)
+    if (x.via == nullptr) {
       worker_.release(x); // its session is still being looked up
-    else if (x.era == mcp::era::modern)
+      if (log_ != nullptr)
+        log_->finish(event_stream_);
+    } else if (x.era == mcp::era::modern) {
       x.via->abandon(x, give_up::cancelled);
+    } else if (log_ != nullptr) {
+      x.client = &worker_.absent_sessions().absent_client();
+      x.answer_stream = event_stream_;
+    }
   }
-  if (batch_)
+  if (batch_ && log_ != nullptr)
+    worker_.absent_sessions().adopt(std::move(batch_), stream_session_, event_stream_);
+  else if (batch_)
     batch_->leave();
-  close();
+  leave_log();
+}
+
+void http_connection::leave_log() {
+  if (log_ != nullptr)
+    log_->detach(event_stream_, self(), worker_.now());
+  if (state_ == state::following)
+    worker_.metrics().sse_streams.down();
+  log_ = nullptr;
+  stream_session_.reset();
 }
 
 void http_connection::leave_streams() {
   worker_.remove_stream(*this);
   watch_->end();
-  if (stream_session_) {
-    auto expected = static_cast<std::int32_t>(worker_.id().value);
-    stream_session_->stream_worker.compare_exchange_strong(expected, -1);
-  }
 }
 
 void http_connection::close_after_flush() {
   state_ = state::closed;
   tick_.cancel();
+  early_.cancel();
   net::close_after_flush(std::move(stream_));
   worker_.drop_connection(*this);
 }
@@ -152,6 +179,7 @@ void http_connection::close() {
   state_ = state::closed;
   stream_.reset();
   tick_.cancel();
+  early_.cancel();
   worker_.drop_connection(*this);
 }
 
@@ -181,7 +209,7 @@ void http_connection::on_tick() {
       return;
     begin_events();
   }
-  append_comment();
+  append_comment({});
 }
 
 void http_connection::drain() {
@@ -239,7 +267,7 @@ void http_connection::finish_message(const gateway::pieces& message, unsigned ht
   if (!events_begun_ && !accepts_json_)
     begin_events();
   if (events_begun_) {
-    append_event(message.to_string());
+    append_event(message.to_string(), event_weight::last);
     http::append_last_chunk(stream_->out());
     return finish_response();
   }
@@ -263,7 +291,7 @@ void http_connection::send_cancelled(exchange& x) {
 }
 
 void http_connection::send_notification(exchange&, const gateway::pieces& message) {
-  send_message(message);
+  send_message(message, event_weight::dispensable);
 }
 
 bool http_connection::ask(exchange&, std::string_view request) {
@@ -272,13 +300,13 @@ bool http_connection::ask(exchange&, std::string_view request) {
       return false;
     begin_events();
   }
-  append_event(request);
+  append_event(request, event_weight::needed);
   stream_->flush();
   return true;
 }
 
 void http_connection::batch_notification(const gateway::pieces& message) {
-  send_message(message);
+  send_message(message, event_weight::needed); // it may be a question
 }
 
 void http_connection::batch_done(batch&, const std::string& answers) {
@@ -286,6 +314,8 @@ void http_connection::batch_done(batch&, const std::string& answers) {
   if (answers.empty() && !events_begun_)
     return respond(202, {}, {});
   if (answers.empty()) {
+    if (log_ != nullptr)
+      log_->finish(event_stream_);
     http::append_last_chunk(stream_->out());
     return finish_response();
   }
@@ -294,7 +324,7 @@ void http_connection::batch_done(batch&, const std::string& answers) {
   finish_message(text, 200);
 }
 
-void http_connection::send_message(const gateway::pieces& message) {
+void http_connection::send_message(const gateway::pieces& message, event_weight weight) {
   if (!events_begun_) {
     if (!accepts_events_ || parser_.message().version != 11)
       return; // a client of plain JSON
@@ -303,7 +333,7 @@ void http_connection::send_message(const gateway::pieces& message) {
   // Progress and log messages are dropped before the answer is when a reader is slow.
   if (stream_->queued_bytes() > limits::write_queue_high_bytes)
     return;
-  append_event(message.to_string());
+  append_event(message.to_string(), weight);
   stream_->flush();
 }
 
@@ -316,11 +346,49 @@ void http_connection::begin_events() {
     http::append_field(out, "Mcp-Session-Id", active_->caller->id);
   out += "\r\n";
   events_begun_ = true;
+  open_answer_stream();
 }
 
-void http_connection::append_event(std::string_view data) {
+void http_connection::begin_early() {
+  if (state_ != state::answering || events_begun_ || active_ == nullptr)
+    return;
+  begin_events();
+  stream_->flush();
+}
+
+void http_connection::open_answer_stream() {
+  if (active_ != nullptr && active_->caller && !active_->opened_session)
+    stream_session_ = active_->caller;
+  else if (!batch_)
+    return; // of a stateless client, or one whose session is not known to it yet
+  log_ = &log_of(worker_.shared(), *stream_session_);
+  const auto place = log_->open(self());
+  event_stream_ = place.stream;
+  prime(place.sequence);
+}
+
+void http_connection::prime(std::uint64_t sequence) {
+  // Older clients take an event without data for a broken message.
+  if (stream_session_->revision < mcp::revision::r2025_11_25)
+    return;
   std::string event;
-  http::append_sse_event(event, data, "message");
+  http::append_sse_priming(event, log_->id_of(event_stream_, sequence), limits::client_retry_delay);
+  http::append_chunk(stream_->out(), event);
+  last_written_ = worker_.now();
+}
+
+void http_connection::append_event(std::string_view data, event_weight weight) {
+  if (log_ == nullptr)
+    return write_event(data);
+  const auto told = log_->append(event_stream_, data, weight, worker_.now(), self());
+  if (told.reader && *told.reader != self())
+    return tell_reader(worker_, *told.reader); // the client takes it there
+  write_event(data, told.sequence == 0 ? std::string() : log_->id_of(event_stream_, told.sequence));
+}
+
+void http_connection::write_event(std::string_view data, std::string_view id) {
+  std::string event;
+  http::append_sse_event(event, data, "message", id);
   http::append_chunk(stream_->out(), event);
   last_written_ = worker_.now();
 }
@@ -330,6 +398,8 @@ void http_connection::finish_response() {
   stream_->flush();
   events_begun_ = false;
   active_ = nullptr;
+  early_.cancel();
+  leave_log();
   if (!keep_alive_)
     return close_after_flush();
   state_ = state::reading;

@@ -9,6 +9,7 @@
 #include "engine/batch.hpp"
 #include "engine/change_watch.hpp"
 #include "engine/exchange.hpp"
+#include "engine/replay_log.hpp"
 #include "engine/worker.hpp"
 #include "http/message.hpp"
 #include "net/stream.hpp"
@@ -30,12 +31,17 @@ class http_connection final : private net::stream_handler,
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   /// The process stops: closes when nothing is under way, else after the answer.
   void drain();
+  /// The log of the session whose stream this connection reads has more, or has ended.
+  void follow();
+  /// Another connection has taken the stream over.
+  void lose_stream(const session& of, std::uint32_t stream);
 
  private:
   enum class state : std::uint8_t {
     reading,   ///< a request, or waiting for one
     answering, ///< an exchange is under way
-    listening, ///< an event stream without an end
+    listening, ///< the event stream of a modern listen, without an end
+    following, ///< reads a stream of a session's replay log
     hosting,   ///< what follows is not HTTP any more: see http_guest
     closed,
   };
@@ -44,6 +50,7 @@ class http_connection final : private net::stream_handler,
   void on_data(std::string_view bytes) override;
   void on_end() override;
   void on_error(const error& reason) override;
+  void on_drained() override;
   void consume(std::string_view bytes);
   void client_gone();
   void on_tick();
@@ -51,6 +58,8 @@ class http_connection final : private net::stream_handler,
   /// As close(), but what was written still leaves.
   void close_after_flush();
   void leave_streams();
+  /// The exchange goes on without this connection, or ends.
+  void leave_answer();
 
   // The dialects that keep a connection, in http_guests.cpp
   friend class http_guest;
@@ -60,7 +69,6 @@ class http_connection final : private net::stream_handler,
   void serve_guest_message();
   void serve_websocket(view_scope scope);
   void part_from_guest();
-  void append_comment();
 
   // Requests, in http_requests.cpp
   void serve_request();
@@ -74,7 +82,11 @@ class http_connection final : private net::stream_handler,
   void serve_batch(exchange& x);
   void with_session(exchange& x, std::string_view id);
   void session_found(exchange& x, session_ptr found);
-  void open_listening(session_ptr owner);
+  void take_up_stream(session_ptr owner); // in http_listening.cpp
+  void end_following();
+  void leave_log();
+  /// Begins a long answer as a stream, so that it can be resumed.
+  void begin_early();
   /// What `/s/<server><tail>` shows; nothing for another path or an unknown server.
   [[nodiscard]] std::optional<view_scope> scope_of_path(std::string_view tail) const;
   void refuse_message(exchange& x, mcp::errc code, unsigned status, std::string_view message,
@@ -86,10 +98,18 @@ class http_connection final : private net::stream_handler,
                std::string_view extra_fields = {});
   void begin_head(unsigned status);
   void begin_events();
-  void append_event(std::string_view data);
+  /// An event of the stream at hand, kept for a client that comes back if it is a session's.
+  void append_event(std::string_view data, event_weight weight);
+  void write_event(std::string_view data, std::string_view id = {});
+  void append_comment(std::string_view text);
+  /// Gives the answer at hand a stream in its session's log.
+  void open_answer_stream();
+  /// What of a session's stream lets the client come back to it before it has said anything.
+  void prime(std::uint64_t sequence);
+  [[nodiscard]] stream_reader self() const noexcept { return {worker_.id(), id_}; }
   /// Sends what a stream is due to hear; empty texts are nothing.
   void tell(const std::vector<std::string>& messages);
-  void send_message(const gateway::pieces& message);
+  void send_message(const gateway::pieces& message, event_weight weight);
   /// Answers with one JSON text, as JSON or as the last event of a stream.
   void finish_message(const gateway::pieces& message, unsigned http_status);
   void finish_response();
@@ -111,11 +131,12 @@ class http_connection final : private net::stream_handler,
 
   // listening_stream
   [[nodiscard]] view_scope scope() const noexcept override { return watch_->scope(); }
-  [[nodiscard]] session* owner() const noexcept override { return stream_session_.get(); }
+  [[nodiscard]] session* owner() const noexcept override { return nullptr; }
   void lists_changed() override;
   void resource_updated(std::uint32_t slot, std::string_view subscribed,
                         std::string_view uri) override;
   void subscription_settled(std::uint64_t subscriber, std::string_view uri, bool stands) override;
+  void pass_on(std::string_view message) override { log_message(message); }
   void log_message(std::string_view notification) override;
   void finish() override;
 
@@ -135,13 +156,17 @@ class http_connection final : private net::stream_handler,
   bool events_begun_ = false;
   bool stop_when_done_ = false;
 
-  // The listening stream
-  session_ptr stream_session_; ///< null for a modern listen
-  std::unique_ptr<change_watch> watch_;
+  std::unique_ptr<change_watch> watch_; ///< of a modern listen
+
+  // A stream of a legacy session: the answer to a POST, or what is followed
+  session_ptr stream_session_;
+  replay_log* log_ = nullptr;
+  std::uint32_t event_stream_ = 0;
+  std::uint64_t position_ = 0; ///< the last event of it that was followed
 
   time_point since_; ///< when the current wait began
   time_point last_written_;
-  net::timer tick_;
+  net::timer tick_, early_;
 };
 
 } // namespace nexus::engine

@@ -33,12 +33,12 @@ sse_client::~sse_client() {
 void sse_client::write(std::string_view text) {
   if (!host_.stream_)
     return;
-  host_.append_event(text);
+  host_.write_event(text);
   host_.stream_->flush();
 }
 
 void sse_client::keep_alive() {
-  host_.append_comment();
+  host_.append_comment({});
 }
 
 void sse_client::hang_up() {
@@ -107,6 +107,9 @@ void websocket_client::on_bytes(std::string_view bytes) {
     log::info("client", "websocket_refused", {{"reason", fed.error().message}});
   }
   flush();
+  // Who asks and does not read is not read from either, until the answers have left.
+  if (host_.stream_ && slow())
+    host_.stream_->pause_reading();
 }
 
 void websocket_client::on_text(std::string& message) {
@@ -178,9 +181,9 @@ void http_connection::part_from_guest() {
   close_after_flush();
 }
 
-void http_connection::append_comment() {
+void http_connection::append_comment(std::string_view text) {
   std::string comment;
-  http::append_sse_comment(comment);
+  http::append_sse_comment(comment, text);
   http::append_chunk(stream_->out(), comment);
   stream_->flush();
   last_written_ = worker_.now();

@@ -1,8 +1,8 @@
-/// http_connection as a stream that a client listens to: GET of a legacy session, or the answer to
-/// subscriptions/listen.
+/// http_connection as a stream that a client listens to: GET of a legacy session, which may take up
+/// an answer that broke off as well, or the answer to subscriptions/listen.
 
 #include "engine/http_connection.hpp"
-#include "engine/session.hpp"
+#include "engine/session_streams.hpp"
 #include "mcp/error_table.hpp"
 
 namespace nexus::engine {
@@ -42,40 +42,90 @@ void http_connection::serve_get(view_scope scope) {
               return;
             if (!opened || opened->scope != scope)
               return asked->respond(404, text_plain, "unknown session\n");
-            asked->open_listening(opened);
+            asked->take_up_stream(opened);
           });
     });
     return;
   }
   if (!found || found->scope != scope)
     return respond(404, text_plain, "unknown session\n");
-  open_listening(found);
+  take_up_stream(found);
 }
 
-void http_connection::open_listening(session_ptr owner) {
-  // A client that opens another stream has given up the one before, whose connection may be
-  // half-dead: that one ends, wherever it is. No worker ever holds two of a session.
-  worker_.end_stream(*owner);
-  auto self = static_cast<std::int32_t>(worker_.id().value);
-  if (const auto before = owner->stream_worker.exchange(self); before >= 0)
-    worker_.shared().post({static_cast<std::uint32_t>(before)}, [owner](worker& there) {
-      // The client may have come back to that worker in the meantime.
-      if (owner->stream_worker.load() != static_cast<std::int32_t>(there.id().value))
-        there.end_stream(*owner);
-    });
-  if (owner->closed.load()) { // whoever closed it may have seen no stream yet
-    owner->stream_worker.compare_exchange_strong(self, -1);
+void http_connection::take_up_stream(session_ptr owner) {
+  const auto last = parser_.message().headers.find("last-event-id");
+  auto& log = log_of(worker_.shared(), *owner);
+  const auto taken =
+      last ? log.resume(*last, self(), worker_.now()) : log.listen(self(), worker_.now());
+  if (owner->closed.load()) // whoever closed it may have seen no reader yet
     return respond(404, text_plain, "unknown session\n");
+  if (taken.what != replay_log::outcome::attached) {
+    worker_.metrics().refusals.add(metrics::refusal::session);
+    if (taken.what == replay_log::outcome::foreign)
+      return respond(400, text_plain, "Last-Event-ID is no id of an event of this session\n");
+    return respond(410, text_plain,
+                   "what followed this event is not kept any more; send the request again\n");
   }
+  // A client that opens another stream has given up the one before, whose connection may be
+  // half-dead.
+  if (taken.before)
+    tell_reader_it_is_replaced(worker_, *taken.before, owner, taken.stream);
   owner->touch(worker_.now());
-  stream_session_ = std::move(owner);
-  watch_ = std::make_unique<change_watch>(worker_, stream_session_);
   keep_alive_ = false; // the stream's end is the connection's, and its head says so
   begin_events();
+  stream_session_ = std::move(owner);
+  log_ = &log;
+  event_stream_ = taken.stream;
+  position_ = taken.position;
+  state_ = state::following;
+  worker_.metrics().sse_streams.up();
+  if (const auto primer = last ? std::nullopt : log.prime(event_stream_, position_)) {
+    position_ = *primer;
+    prime(*primer);
+  }
+  const auto session = stream_session_;
+  const auto stream = event_stream_;
+  follow();
+  if (stream == replay_log::listening)
+    worker_.absent_sessions().listen_for(session, last ? session_streams::listening::resumed
+                                                       : session_streams::listening::anew);
+}
+
+void http_connection::follow() {
+  if (state_ != state::following)
+    return;
+  bool more = true;
+  while (more && stream_->queued_bytes() <= limits::write_queue_high_bytes) {
+    const auto news = log_->read(event_stream_, position_, self(), limits::write_queue_high_bytes);
+    if (news.taken)
+      return; // lose_stream() is on the way
+    if (news.missed)
+      append_comment("some events before this are not kept any more");
+    for (const auto& event : news.events) {
+      write_event(event.data, log_->id_of(event_stream_, event.sequence));
+      position_ = event.sequence;
+    }
+    if (news.ended)
+      return end_following();
+    more = news.more;
+  }
   stream_->flush();
-  state_ = state::listening;
-  worker_.add_stream(*this);
-  lists_changed(); // what changed since the client listed
+}
+
+void http_connection::lose_stream(const session& of, std::uint32_t stream) {
+  if (stream_session_.get() != &of || event_stream_ != stream)
+    return;
+  if (state_ == state::following)
+    return end_following();
+  if (log_ != nullptr)
+    client_gone(); // the answer goes on without this connection
+}
+
+void http_connection::end_following() {
+  http::append_last_chunk(stream_->out());
+  leave_log();
+  state_ = state::answering;
+  finish_response();
 }
 
 void http_connection::listen(exchange& x) {
@@ -116,14 +166,14 @@ void http_connection::subscription_settled(std::uint64_t subscriber, std::string
 void http_connection::tell(const std::vector<std::string>& messages) {
   for (const auto& text : messages)
     if (!text.empty())
-      append_event(text);
+      write_event(text);
   stream_->flush();
 }
 
 void http_connection::log_message(std::string_view notification) {
   if (stream_->queued_bytes() > limits::write_queue_high_bytes)
     return;
-  append_event(notification);
+  write_event(notification);
   stream_->flush();
 }
 
@@ -131,8 +181,7 @@ void http_connection::finish() {
   if (state_ != state::listening)
     return;
   leave_streams();
-  if (!watch_->subscription_id().empty())
-    append_event(watch_->farewell());
+  write_event(watch_->farewell());
   http::append_last_chunk(stream_->out());
   state_ = state::answering;
   finish_response();

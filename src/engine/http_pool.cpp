@@ -34,6 +34,11 @@ http_call_handler& nobody() {
   return handler;
 }
 
+bool fits_header(std::string_view event_id) {
+  return event_id.size() <= limits::event_id_bytes_max &&
+         std::all_of(event_id.begin(), event_id.end(), [](char c) { return c > ' ' && c < 127; });
+}
+
 /// The seconds of `Keep-Alive: timeout=N`, less one, so that we close first.
 std::optional<seconds> keep_alive_hint(const http::response_head& head) {
   const auto value = head.headers.find("keep-alive");
@@ -69,6 +74,8 @@ class http_call final : public net::stream_handler,
     responded_ = false;
     kind_ = body_kind::other;
     body_.clear();
+    position_.last_id.clear();
+    position_.retry.reset();
     idle_timer_.cancel();
     if (stream_) {
       stream_->out() += request;
@@ -151,6 +158,10 @@ class http_call final : public net::stream_handler,
   void on_done() override { done_ = true; }
 
   void on_event(const http::sse_event& event) override {
+    if (event.id)
+      position_.last_id = fits_header(*event.id) ? *event.id : std::string_view();
+    if (event.retry_ms)
+      position_.retry = milliseconds(*event.retry_ms);
     if (handler_ != nullptr && !event.data.empty() && event.type == "message")
       handler_->on_message(*this, event.data);
     else if (handler_ != nullptr && event.type == "endpoint")
@@ -222,6 +233,7 @@ class http_call final : public net::stream_handler,
   std::string pending_; ///< the request while the connection is being made
   std::string body_;
   http::response_head head_;
+  event_position position_;
   std::optional<error> event_failure_;
   body_kind kind_ = body_kind::other;
   bool responded_ = false; ///< a byte of the answer has come
@@ -270,6 +282,10 @@ void http_pool::detach(http_call& call) {
 
 const http::response_head& http_pool::head_of(const http_call& call) {
   return call.head();
+}
+
+const event_position& http_pool::position_of(const http_call& call) {
+  return call.position_;
 }
 
 void http_pool::give_back(http_call& connection) {

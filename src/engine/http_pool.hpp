@@ -31,6 +31,12 @@ class http_call_handler {
   virtual void on_failure(http_call& call, const error& reason, bool untouched) = 0;
 };
 
+/// How far an event stream has come, so that a legacy server can be asked for the rest of it.
+struct event_position {
+  std::string last_id; ///< fit for a header field; empty: the stream cannot be taken up again
+  std::optional<milliseconds> retry; ///< what the server wants to be waited before that
+};
+
 struct http_pool_options {
   net::endpoint address;
   std::optional<net::tls_client_options> tls;
@@ -58,6 +64,8 @@ class http_pool {
   void detach(http_call& call);
   /// The status and headers of a call whose head has arrived.
   [[nodiscard]] static const http::response_head& head_of(const http_call& call);
+  /// How far the events of a call's response have come.
+  [[nodiscard]] static const event_position& position_of(const http_call& call);
   [[nodiscard]] std::size_t open_connections() const noexcept { return connections_.size(); }
 
  private:

@@ -9,6 +9,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/http_guests.hpp"
+#include "engine/session_streams.hpp"
 #include "engine/upstream.hpp"
 #include "gateway/classify.hpp"
 #include "gateway/render.hpp"
@@ -283,8 +284,15 @@ void http_connection::session_found(exchange& x, session_ptr found) {
   x.caller = std::move(found);
   if (mcp::is_batch(x.text))
     return serve_batch(x);
-  if (x.request.kind == mcp::message_kind::request)
-    return dispatch(worker_, x);
+  if (x.request.kind == mcp::message_kind::request) {
+    const bool can_resume = x.caller && accepts_events_ &&
+                            x.revision == mcp::revision::r2025_11_25 &&
+                            parser_.message().version == 11;
+    dispatch(worker_, x);
+    if (can_resume && state_ == state::answering && active_ != nullptr && !events_begun_)
+      worker_.reactor().arm(early_, limits::resumable_after);
+    return;
+  }
   active_ = nullptr;
   if (x.request.kind == mcp::message_kind::notification) {
     dispatch(worker_, x);
@@ -305,6 +313,7 @@ void http_connection::serve_batch(exchange& x) {
     return refuse_message(x, static_cast<mcp::errc>(opened.error().code.value()), 400,
                           opened.error().message, {});
   }
+  stream_session_ = x.caller;
   active_ = nullptr;
   worker_.release(x);
   batch_ = std::move(*opened);
@@ -327,6 +336,7 @@ void http_connection::serve_delete(view_scope scope) {
       there.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
       there.forget_session(wanted);
       there.shared().plane->session_closed(found);
+      end_event_streams(there.shared(), found);
       if (const auto holder = found->stream_worker.load(); holder >= 0)
         there.shared().post({static_cast<std::uint32_t>(holder)},
                             [found](worker& w) { w.end_stream(*found); });

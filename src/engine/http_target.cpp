@@ -51,4 +51,13 @@ std::string post_prefix(const http_target& target, const server_endpoint& endpoi
   return head;
 }
 
+std::string get_head(const http_target& target, const server_endpoint& endpoint) {
+  std::string head = fmt::format("GET {} HTTP/1.1\r\n{}Accept: text/event-stream\r\n", target.path,
+                                 target.head_fields);
+  http::append_field(head, "MCP-Protocol-Version", mcp::to_string(endpoint.revision));
+  if (!endpoint.session_id.empty())
+    http::append_field(head, "Mcp-Session-Id", endpoint.session_id);
+  return head;
+}
+
 } // namespace nexus::engine

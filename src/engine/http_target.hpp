@@ -23,4 +23,7 @@ struct http_target {
 /// The head of a POST up to the value of Content-Length, for one endpoint.
 [[nodiscard]] std::string post_prefix(const http_target& target, const server_endpoint& endpoint);
 
+/// The head of a GET of a legacy server's events, without the empty line at its end.
+[[nodiscard]] std::string get_head(const http_target& target, const server_endpoint& endpoint);
+
 } // namespace nexus::engine

@@ -13,6 +13,7 @@
 #include "base/unique_function.hpp"
 #include "config/config.hpp"
 #include "engine/control.hpp"
+#include "engine/replay_log.hpp"
 #include "gateway/host_check.hpp"
 #include "metrics/metrics.hpp"
 #include "seal/key_ring.hpp"
@@ -68,6 +69,8 @@ class process {
   const config::tunable_limits limits;
   const gateway::host_check hosts;
   const seal::key_ring keys; ///< of what clients carry
+  /// Bytes that the replay logs of all sessions hold.
+  const std::shared_ptr<replay_log::budget> replay_bytes = std::make_shared<replay_log::budget>(0);
   std::atomic<bool> draining{false};
   std::atomic<std::uint64_t> sessions{0};
   std::atomic<std::uint64_t> connections{0};

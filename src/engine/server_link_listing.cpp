@@ -326,13 +326,8 @@ void server_link::listen_for_changes() {
     listener_ = std::make_unique<event_listener>(*this, home_, *pool_,
                                                  post_text(message, "subscriptions/listen"));
   } else if (!channel_) {
-    std::string head =
-        fmt::format("GET {} HTTP/1.1\r\nAccept: text/event-stream\r\n{}"
-                    "MCP-Protocol-Version: {}\r\n",
-                    target_->path, target_->head_fields, mcp::to_string(endpoint_->revision));
-    if (!endpoint_->session_id.empty())
-      http::append_field(head, "Mcp-Session-Id", endpoint_->session_id);
-    listener_ = std::make_unique<event_listener>(*this, home_, *pool_, head + "\r\n");
+    listener_ = std::make_unique<event_listener>(*this, home_, *pool_,
+                                                 get_head(*target_, *endpoint_) + "\r\n");
   }
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.hpp"
 #include "base/ids.hpp"
 #include "catalog/item_list.hpp"
+#include "engine/replay_log.hpp"
 #include "gateway/client_capabilities.hpp"
 #include "mcp/revision.hpp"
 
@@ -68,8 +69,10 @@ struct session {
   std::atomic<mcp::log_level> log_level{mcp::log_level::off}; ///< off: none was asked for
   std::atomic<std::int64_t> last_used_ns{0};
   std::atomic<bool> closed{false};
-  /// The worker that holds the session's listening stream, or -1.
+  /// The worker that holds what listens for the session, or -1: its connection when that carries
+  /// everything, else its session_listener.
   std::atomic<std::int32_t> stream_worker{-1};
+  lazy_replay_log replay;       ///< of its event streams over Streamable HTTP
   std::uint64_t subscriber = 0; ///< who it is to resource_hub
   session_subscriptions subscriptions;
   /// The fingerprints of the lists that this client was told about last, by list_kind.
@@ -80,6 +83,11 @@ struct session {
   [[nodiscard]] mcp::log_level wanted_log_level() const noexcept {
     const auto level = log_level.load(std::memory_order_relaxed);
     return level == mcp::log_level::off ? mcp::log_level::debug : level;
+  }
+  /// Whether the client takes messages that belong to no request, now.
+  [[nodiscard]] bool listens() const {
+    const auto* const log = replay.get();
+    return stream_worker.load() >= 0 && (log == nullptr || log->listened());
   }
   void touch(time_point now) noexcept {
     last_used_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);

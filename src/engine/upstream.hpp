@@ -91,8 +91,9 @@ class upstream {
 
   // ---- What an exchange's HTTP request yields
   void on_call_message(exchange& x, std::string_view text);
-  void on_call_end(exchange& x, const http::response_head& head, std::string_view body);
-  void on_call_failure(exchange& x, const error& reason, bool untouched);
+  void on_call_end(exchange& x, const http_call& from, const http::response_head& head,
+                   std::string_view body);
+  void on_call_failure(exchange& x, const http_call& from, const error& reason, bool untouched);
 
   // ---- Sessions that are not everybody's, in upstream_branches.cpp
   /// A session that calls wait for has its slot.
@@ -132,6 +133,10 @@ class upstream {
   /// Whether an HTTP answer says that the server forgot the session.
   [[nodiscard]] bool lost_session(unsigned status, std::string_view body) const;
   void send_again(exchange& x);
+  /// The response ended before the answer: has the rest of its event stream asked for, if the
+  /// server has given it an id. @returns false when it cannot be
+  [[nodiscard]] bool take_up_again(exchange& x, const http_call& from);
+  void ask_for_rest(exchange& x);
   /// The server misses other headers than ours: asks it for its tools and sends once more.
   void send_again_relisted(exchange& x);
   /// @param tools what the server lists now; null when it could not be asked

@@ -253,7 +253,8 @@ void upstream::on_call_message(exchange& x, std::string_view text) {
     return server_asks(x, message);
   }
   const auto status = http_pool::head_of(*x.call).status;
-  if (message.kind == message_kind::error_response && status >= 400 && lost_session(status, text)) {
+  if (message.kind == message_kind::error_response && status >= 400 && !x.broken &&
+      lost_session(status, text)) {
     pool_->detach(*x.call);
     x.call = nullptr;
     return send_again(x);
@@ -298,17 +299,26 @@ void upstream::send_again(exchange& x) {
   wait(x);
 }
 
-void upstream::on_call_end(exchange& x, const http::response_head& head, std::string_view body) {
+void upstream::on_call_end(exchange& x, const http_call& from, const http::response_head& head,
+                           std::string_view body) {
   x.call = nullptr;
+  if (head.status >= 400 && x.broken)
+    return answer_failure(x, call_result::transport_error, "broke its answer off",
+                          fmt::format("HTTP {} to the request for the rest of it", head.status));
   if (head.status >= 400 && lost_session(head.status, body))
     return send_again(x);
+  if (head.status == 200 && take_up_again(x, from))
+    return;
   answer_failure(x, call_result::transport_error, "gave no answer",
                  head.status == 200 ? "its response ended without one"
                                     : fmt::format("HTTP {} {}", head.status, body.substr(0, 200)));
 }
 
-void upstream::on_call_failure(exchange& x, const error& reason, bool untouched) {
+void upstream::on_call_failure(exchange& x, const http_call& from, const error& reason,
+                               bool untouched) {
   x.call = nullptr;
+  if (reason.code == net::errc::reset && take_up_again(x, from))
+    return;
   if (untouched && x.safe_to_repeat && !x.resent) {
     x.resent = true;
     metrics_.in_flight.down();

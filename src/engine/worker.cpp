@@ -11,6 +11,7 @@
 #include "engine/http_connection.hpp"
 #include "engine/http_pool.hpp"
 #include "engine/server_link.hpp"
+#include "engine/session_streams.hpp"
 #include "engine/upstream.hpp"
 
 namespace nexus::engine {
@@ -39,12 +40,12 @@ void exchange::on_message(http_call&, std::string_view body) {
   via->on_call_message(*this, body);
 }
 
-void exchange::on_end(http_call&, const http::response_head& head, std::string_view body) {
-  via->on_call_end(*this, head, body);
+void exchange::on_end(http_call& from, const http::response_head& head, std::string_view body) {
+  via->on_call_end(*this, from, head, body);
 }
 
-void exchange::on_failure(http_call&, const error& reason, bool untouched) {
-  via->on_call_failure(*this, reason, untouched);
+void exchange::on_failure(http_call& from, const error& reason, bool untouched) {
+  via->on_call_failure(*this, from, reason, untouched);
 }
 
 /// Keeps a pool until its last request is answered, fails or takes too long.
@@ -78,7 +79,8 @@ worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reac
     : shared_(shared), id_(id), reactor_(std::move(reactor)),
       metrics_(shared.metrics.worker(id.value)), sealer_(shared.keys),
       snapshot_(std::make_shared<const catalog::snapshot>(0, catalog::naming::prefixed,
-                                                          std::vector<catalog::server_part>{})) {
+                                                          std::vector<catalog::server_part>{})),
+      absent_sessions_(std::make_unique<session_streams>(*this)) {
   open_links_.set_action([this] { open_next_link(); });
   burial_.set_action([this] { bury_now(); });
   sweep_.set_action([this] { sweep_sessions(); });
@@ -92,6 +94,7 @@ worker::~worker() {
   for (auto* x = used_; x != nullptr; x = x->next)
     x->client = nullptr;
   connections_.clear();
+  absent_sessions_.reset();
   upstreams_.clear();
   graveyard_.clear();
 }
@@ -127,6 +130,10 @@ void worker::release(exchange& x) {
     x.talk->end();
     bury(std::move(x.talk));
   }
+  if (x.broken) {
+    x.broken->again.cancel();
+    bury(std::move(x.broken)); // it may be its timer that calls
+  }
   x.server_state.clear();
   x.caller.reset();
   x.client = nullptr;
@@ -134,6 +141,7 @@ void worker::release(exchange& x) {
   x.call = nullptr;
   x.scope = {};
   x.log_level = mcp::log_level::off;
+  x.answer_stream = 0;
   x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
   x.asked_again = x.relisted = x.wraps_output = false;
   x.target_name.clear();
@@ -326,13 +334,24 @@ void worker::sweep_sessions() {
   for (const auto& [id, entry] : sessions_)
     if (entry->closed.load(std::memory_order_relaxed))
       closed.push_back(entry);
+    else if (auto* const log = entry->replay.get(); log != nullptr && entry->home == id_)
+      log->expire(now());
   for (const auto& entry : closed)
     sessions_.erase(entry->id);
+  absent_sessions_->sweep();
   reactor_->arm(sweep_, session_sweep_interval);
 }
 
+void worker::add_listener(listening_stream& listener) {
+  streams_.push_back(&listener);
+}
+
+void worker::remove_listener(listening_stream& listener) {
+  std::erase(streams_, &listener);
+}
+
 void worker::add_stream(listening_stream& stream) {
-  streams_.push_back(&stream);
+  add_listener(stream);
   metrics_.sse_streams.up();
 }
 
@@ -371,7 +390,7 @@ void worker::tell_session(const session& of, std::string_view message) {
   const auto found = std::find_if(streams_.begin(), streams_.end(),
                                   [&](const auto* s) { return s->owner() == &of; });
   if (found != streams_.end())
-    (*found)->log_message(message);
+    (*found)->pass_on(message);
 }
 
 void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification) {

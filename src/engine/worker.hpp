@@ -26,6 +26,7 @@ namespace nexus::engine {
 class duplex_client;
 class http_connection;
 class http_pool;
+class session_streams;
 class upstream;
 
 /// Who gets told on a worker when the visible catalogue changes or a server logs: the open
@@ -44,6 +45,8 @@ class listening_stream {
   /// What came of a listen's subscription to a resource.
   virtual void subscription_settled(std::uint64_t subscriber, std::string_view uri,
                                     bool stands) = 0;
+  /// A message for this session that must not be left out.
+  virtual void pass_on(std::string_view message) = 0;
   /// A log message of a server, as a JSON-RPC notification.
   virtual void log_message(std::string_view notification) = 0;
   /// The process stops: end the stream the way its protocol wants.
@@ -122,6 +125,11 @@ class worker {
   // ---- Listening streams and connections
   void add_stream(listening_stream& stream);
   void remove_stream(listening_stream& stream);
+  /// As these, for what listens without being a client's open stream itself.
+  void add_listener(listening_stream& listener);
+  void remove_listener(listening_stream& listener);
+  /// What sessions whose clients are away have here.
+  [[nodiscard]] session_streams& absent_sessions() noexcept { return *absent_sessions_; }
   /// The session is closed: its listening stream, if it is here, ends.
   void end_stream(const session& of);
   /// A message for the session's listening stream, if that is here.
@@ -205,6 +213,7 @@ class worker {
   net::timer open_links_;
   std::unordered_map<std::string_view, session_ptr> sessions_;
   std::vector<listening_stream*> streams_;
+  std::unique_ptr<session_streams> absent_sessions_;
   std::unordered_map<std::uint64_t, std::unique_ptr<http_connection>> connections_;
   std::unordered_map<std::string_view, duplex_client*> guests_;
   std::uint64_t connection_sequence_ = 0;

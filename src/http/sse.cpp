@@ -182,6 +182,12 @@ void append_sse_event(std::string& out, std::string_view data, std::string_view 
   out.append("\n");
 }
 
+void append_sse_priming(std::string& out, std::string_view id, milliseconds retry) {
+  NEXUS_ASSERT(is_single_line(id));
+  out.append("id: ").append(id).append("\nretry: ");
+  out.append(std::to_string(retry.count())).append("\ndata: \n\n");
+}
+
 void append_sse_comment(std::string& out, std::string_view text) {
   for_each_line(text, [&out](std::string_view line) {
     out.append(line.empty() ? ":" : ": ").append(line).append("\n");

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "base/result.hpp"
 
@@ -59,6 +60,10 @@ class sse_parser {
 /// `type` are left out when empty. @pre `id` and `type` hold no CR, LF or NUL
 void append_sse_event(std::string& out, std::string_view data, std::string_view type = {},
                       std::string_view id = {});
+/// Appends an event with an id and empty data, from which a client can resume before anything was
+/// said, and the time that it shall wait before it does. @pre as for append_sse_event
+/// @source MCP 2025-11-25 "Streamable HTTP", Sending Messages to the Server
+void append_sse_priming(std::string& out, std::string_view id, milliseconds retry);
 /// Appends a comment line and an empty one, the keep-alive of a silent stream. Line breaks in
 /// `text` begin further comment lines.
 void append_sse_comment(std::string& out, std::string_view text = {});

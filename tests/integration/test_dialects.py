@@ -11,7 +11,7 @@ import unittest
 from support.cases import GatewayCase
 from support.http_wire import Connection
 from support.mcp_client import envelope
-from support.nexus_process import HttpFixture, eventually, stdio_server
+from support.nexus_process import SANITIZED, HttpFixture, eventually, stdio_server
 
 ACCEPT_SALT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 INITIALIZE = {
@@ -140,6 +140,22 @@ class Dialects(GatewayCase):
         self.assertEqual(socket.receive()["error"]["code"], -32700)
         socket.send(call_message(3, "tools/list", {}))
         self.assertEqual(socket.receive()["error"]["code"], -32600)
+
+    def test_who_does_not_read_is_not_read_from(self):
+        socket = self.web_socket()
+        socket.send(call_message(1, "initialize", INITIALIZE))
+        socket.receive()
+        before, count = self.gateway.rss_kib(), 20_000
+        for number in range(count):  # their answers are more than what may wait to be sent
+            socket.send(call_message(number, "tools/list", {}))
+        time.sleep(1)
+        if not SANITIZED:
+            self.assertLess(self.gateway.rss_kib() - before, 32 << 10)
+        for number in range(count):
+            opcode, payload = socket.frame()
+            if number in (0, count - 1):
+                self.assertEqual(json.loads(payload)["id"], number)
+            self.assertEqual(opcode, 1)
 
     def test_a_session_ends_with_its_web_socket(self):
         before = self.sessions()

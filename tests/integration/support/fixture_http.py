@@ -25,6 +25,23 @@ class Stream:
         self.messages.put(message)
 
 
+class Replayed:
+    """The messages of a call whose stream has ended, in order."""
+
+    def __init__(self):
+        self.messages, self.changed = [], threading.Condition()
+
+    def push(self, message):
+        with self.changed:
+            self.messages.append(message)
+            self.changed.notify_all()
+
+    def wait_for(self, place, seconds):
+        with self.changed:
+            self.changed.wait_for(lambda: len(self.messages) > place, seconds)
+            return self.messages[place] if len(self.messages) > place else None
+
+
 def decoded(value):
     if value.startswith("=?base64?") and value.endswith("?="):
         return base64.b64decode(value[9:-2], validate=True).decode()
@@ -37,6 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     wbufsize = -1
     core = None
     sessions = {}
+    replays = {}
 
     def log_message(self, *_):
         pass
@@ -117,6 +135,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         session = self.sessions.get(self.headers.get("Mcp-Session-Id"))
         if options.era == "modern" or session is None:
             return self.reply(405 if options.era == "modern" else 404)
+        if self.headers.get("Last-Event-ID") and self.replays:
+            return self.resumed(self.headers["Last-Event-ID"])
+        if options.polling is not None:
+            name, session[:] = "listen-" + self.headers["Mcp-Session-Id"], [Replayed()]
+            self.replays[name] = session[0]
+            self.start_events()
+            self.numbered(f"{name}/0")
+            return self.end_events()
         stream = Stream()
         session.append(stream)
         self.start_events()
@@ -161,6 +187,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "id" not in message or "method" not in message:
             self.core.dispatch(message, raw, lambda _: None)
             return self.reply(202)
+        if self.core.options.polling is not None and method == "tools/call":
+            return self.polled(message, raw)
         if self.core.options.answer == "sse" and method == "tools/call":
             return self.streamed(message, raw)
         return self.collected(message, raw, headers, 200)
@@ -189,6 +217,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_events()
         except OSError:
             self.close_connection = True
+
+    # ---- event streams that end before the answer, and are asked for again ------------------
+
+    def numbered(self, event_id, message=None):
+        data = message if isinstance(message, bytes) else json.dumps(message).encode()
+        data = b"" if message is None else data
+        block = f"id: {event_id}\nretry: {self.core.options.polling}\ndata: ".encode()
+        block += data + b"\n\n"
+        self.wfile.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
+        self.wfile.flush()
+
+    def polled(self, message, raw):
+        """Primes the stream and ends it; the call goes on."""
+        events, name = Replayed(), f"call{message['id']}"
+        self.replays[name] = events
+        work = lambda: self.core.dispatch(message, raw, events.push)
+        threading.Thread(target=work, daemon=True).start()
+        self.start_events()
+        self.numbered(f"{name}/0")
+        self.end_events()
+
+    def resumed(self, last_id):
+        """Sends what follows the id: one message, unless that is the answer; ends the stream."""
+        name, _, place = last_id.rpartition("/")
+        events = self.replays.get(name)
+        if self.core.options.forgetful or events is None:
+            return self.refuse(400, -32000, "no such event", None)
+        self.start_events()
+        message = events.wait_for(int(place), 0.2)
+        if message is not None:
+            self.numbered(f"{name}/{int(place) + 1}", message)
+        self.end_events()
 
     def modern(self, message, raw, meta):
         method, params = message["method"], message["params"]

@@ -17,6 +17,13 @@ def parse_options():
     parser.add_argument("--port", type=int, help="serve HTTP on this loopback port, 0: any")
     parser.add_argument("--sse", action="store_true", help="2024-11-05 HTTP+SSE at /sse")
     parser.add_argument("--answer", choices=("json", "sse"), default="json", help="legacy HTTP")
+    parser.add_argument(
+        "--polling",
+        type=int,
+        metavar="MS",
+        help="legacy HTTP: end event streams after one with an id, ask for MS of retry",
+    )
+    parser.add_argument("--forgetful", action="store_true", help="refuse to resume them")
     parser.add_argument("--page", type=int, default=0, help="tools on a page")
     parser.add_argument("--tools", type=int, default=0, help="this many tools t00000... more")
     parser.add_argument("--tools-file", help="a JSON array of tool definitions, added as they are")

@@ -140,6 +140,12 @@ def tool_big(_, arguments):
     return text("x" * arguments["bytes"])
 
 
+def tool_late(call, arguments):
+    """A large answer after a while."""
+    call.wait(arguments["seconds"])
+    return text("x" * arguments["bytes"])
+
+
 def tool_forget(call, _):
     call.core.forget_sessions()
     return text("forgotten")
@@ -166,7 +172,7 @@ OFFER_TOOLS = {
     "touch": fixture_offers.touch,
     "relist": fixture_offers.relist,
 }
-SLOW = {"sleep", "progress", "log"}
+SLOW = {"sleep", "progress", "log", "late"}
 
 
 def definition(name):

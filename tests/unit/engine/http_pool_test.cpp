@@ -16,6 +16,7 @@ struct seen_call final : http_call_handler {
   std::string body;
   std::vector<error> failures;
   bool untouched = false;
+  event_position reached;
   std::function<void(http_call&)> message_hook;
   std::function<void()> end_hook, failure_hook;
 
@@ -29,16 +30,18 @@ struct seen_call final : http_call_handler {
     if (message_hook)
       message_hook(call);
   }
-  void on_end(http_call&, const http::response_head& head, std::string_view text) override {
+  void on_end(http_call& call, const http::response_head& head, std::string_view text) override {
     CHECK_FALSE(over());
+    reached = http_pool::position_of(call);
     ++ends;
     status = head.status;
     body = text;
     if (end_hook)
       end_hook();
   }
-  void on_failure(http_call&, const error& reason, bool was_untouched) override {
+  void on_failure(http_call& call, const error& reason, bool was_untouched) override {
     CHECK_FALSE(over());
+    reached = http_pool::position_of(call);
     failures.push_back(reason);
     untouched = was_untouched;
     if (failure_hook)
@@ -223,6 +226,44 @@ TEST_CASE("http_pool delivers the events of a stream one by one", "[engine][http
         std::vector<std::string>{R"({"n":1})", "{\"n\":\n2}", "/message", R"({"n":3})"});
   CHECK(call.ends == 1);
   w.exchange(0, 2); // a stream that ended by its framing leaves the connection usable
+}
+
+TEST_CASE("http_pool knows how far a stream came", "[engine][http_pool]") {
+  FOR_EACH_REACTOR();
+  struct row {
+    const char* name;
+    std::string events;
+    std::string last_id;
+    std::optional<milliseconds> retry;
+  };
+  const row rows[] = {
+      {"nothing", "", "", {}},
+      {"no id", "data: {}\n\n", "", {}},
+      {"a primed stream", "id: a/1\nretry: 500\ndata: \n\n", "a/1", milliseconds(500)},
+      {"the last of several", "id: 1\ndata: {}\n\ndata: {}\n\nid: 2\ndata: {}\n\n", "2", {}},
+      {"an id that is taken back", "id: 1\ndata: {}\n\nid\ndata: {}\n\n", "", {}},
+      {"an id that fits no header", "id: 1\ndata: {}\n\nid: a b\ndata: {}\n\n", "", {}},
+      {"an id that is too long", "id: " + std::string(1'025, 'x') + "\n\n", "", {}},
+      {"an event that has not ended", "id: 1\ndata: {}\n\nid: 2\ndata: {}\n", "1", {}},
+  };
+  for (const auto& r : rows) {
+    for (const bool broken : {false, true}) {
+      INFO(r.name << (broken ? ", broken" : ""));
+      world w(kind);
+      seen_call call;
+      w.pool.start(request, call);
+      auto& server = w.asked(0);
+      server.send(events_head + (r.events.empty() ? "" : chunked(r.events)));
+      if (!broken)
+        server.send("0\r\n\r\n");
+      else
+        net::close_after_flush(std::move(server.stream));
+      w.finish(call);
+      CHECK(call.failures.size() == (broken ? 1 : 0));
+      CHECK(call.reached.last_id == r.last_id);
+      CHECK(call.reached.retry == r.retry);
+    }
+  }
 }
 
 TEST_CASE("http_pool reads a stream without framing to its end", "[engine][http_pool]") {

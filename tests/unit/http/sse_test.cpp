@@ -245,6 +245,9 @@ TEST_CASE("events and comments are written in the usual form", "[http][sse]") {
   append_sse_event(out, "");
   CHECK(out == "data: \n\n");
   out.clear();
+  append_sse_priming(out, "1-2-3", std::chrono::seconds(2));
+  CHECK(out == "id: 1-2-3\nretry: 2000\ndata: \n\n");
+  out.clear();
   append_sse_comment(out);
   CHECK(out == ":\n\n");
   out.clear();
