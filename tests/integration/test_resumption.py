@@ -208,6 +208,21 @@ class OfAnswers(Resumption):
         self.assertEqual(len(told), 1)
         self.assertIn("cancelled", told[0][1]["error"]["message"])
 
+    def test_a_question_waits_for_the_client(self):
+        client = self.legacy(capabilities={"elicitation": {}})
+        response = self.start(client, "ask", seconds=0.4)
+        primer = self.read(response, 1)[0]["id"]
+        response.connection.close()
+        time.sleep(within(0.7))
+        events = self.resume(client, primer).events(5)
+        question = json.loads(next(events)["data"])
+        self.assertEqual(question["method"], "elicitation/create")
+        answer = {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}}
+        self.assertEqual(client.post(answer, client.headers()).status, 202)
+        result = json.loads(next(events)["data"])
+        self.assertEqual(result["id"], "call-1")
+        self.assertIn("decline", result["result"]["content"][0]["text"])
+
     def test_batches_can_be_resumed(self):
         client = self.legacy(version="2025-03-26")
         connection = Connection(self.address)

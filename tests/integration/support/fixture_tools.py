@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import sys
 import threading
 import time
@@ -146,6 +147,16 @@ def tool_late(call, arguments):
     return text("x" * arguments["bytes"])
 
 
+def tool_ask(call, arguments):
+    """Asks the client for its consent after a while."""
+    call.wait(arguments.get("seconds", 0))
+    question = f"question-{call.message['id']}"
+    schema = {"type": "object", "properties": {}}
+    params = {"message": "Well?", "requestedSchema": schema}
+    answer = call.core.ask(question, call.send, "elicitation/create", params)
+    return text(json.dumps(answer))
+
+
 def tool_forget(call, _):
     call.core.forget_sessions()
     return text("forgotten")
@@ -172,7 +183,7 @@ OFFER_TOOLS = {
     "touch": fixture_offers.touch,
     "relist": fixture_offers.relist,
 }
-SLOW = {"sleep", "progress", "log", "late"}
+SLOW = {"sleep", "progress", "log", "late", "ask"}
 
 
 def definition(name):
@@ -205,6 +216,15 @@ class Core:
         self.calls = {}
         self.lock = threading.Lock()
         self.forget_sessions = lambda: None
+        self.answers = {}
+
+    def ask(self, question, send, method, params):
+        """A request to the client; returns its result or error."""
+        waiting = self.answers[question] = queue.Queue()
+        send({"jsonrpc": "2.0", "id": question, "method": method, "params": params})
+        answer = waiting.get(timeout=60)
+        del self.answers[question]
+        return answer.get("result", answer.get("error"))
 
     def record(self, row):
         if self.options.log:
@@ -235,6 +255,9 @@ class Core:
             self.notification(message)
             return
         if "method" not in message:
+            waiting = self.answers.get(message["id"])
+            if waiting:
+                waiting.put(message)
             return
         call = Call(self, message, raw, send)
         if peer_gone:
