@@ -35,6 +35,11 @@ struct query_pair {
   std::uint16_t first = 0, second = 0; ///< terms
 };
 
+struct gathered_tool {
+  float score = 0;
+  std::uint32_t tool = 0;
+};
+
 struct candidate {
   float score = 0;
   std::uint32_t tool = 0;
@@ -47,11 +52,14 @@ struct query_memory {
   analysis text;
   std::vector<query_term> terms;
   std::vector<query_pair> pairs;
-  std::vector<float> scores; ///< by tool
+  std::vector<float> scores;           ///< by tool
+  std::vector<float> maxima;           ///< of blocks of scores
+  std::vector<gathered_tool> gathered; ///< in the end, what comes after the candidates
   std::vector<candidate> candidates;
   std::vector<std::uint8_t> term_slots; ///< by term id: 1 + index into `terms`; all 0 between uses
-  std::array<float, 65'536> gram_weights{}; ///< all 0 between uses
-  std::bitset<65'536> gram_bits;
+  std::bitset<8'192> term_hints; ///< which ids, modulo its size, have a slot: it fits a cache
+  /// Squares of the rarities of the query's grams, scaled; all 0 between uses.
+  std::array<std::uint8_t, 65'536> gram_weights{};
 };
 
 } // namespace nexus::search

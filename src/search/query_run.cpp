@@ -3,6 +3,7 @@
 #include "search/query_run.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -14,6 +15,26 @@ namespace {
 
 constexpr float impact_unit = 1.0F / 65'535;
 constexpr float parameter_unit = 1.0F / 255;
+/// The square of a gram's rarity fits a byte: background::gram_rarity() is 9.7 at most.
+constexpr float gram_unit = 2.5F;
+
+constexpr std::size_t block_tools = 16;
+
+/// The greatest of each block, in lanes that the compiler turns into vectors.
+void block_maxima(const std::vector<float>& values, std::vector<float>& to) {
+  to.clear();
+  std::size_t at = 0;
+  for (; at + block_tools <= values.size(); at += block_tools) {
+    std::array<float, 4> lanes{};
+    for (std::size_t k = 0; k < block_tools; ++k) {
+      float& lane = lanes[k % lanes.size()];
+      lane = values[at + k] > lane ? values[at + k] : lane;
+    }
+    to.push_back(std::max(std::max(lanes[0], lanes[1]), std::max(lanes[2], lanes[3])));
+  }
+  for (; at < values.size(); ++at)
+    to.push_back(values[at]);
+}
 
 } // namespace
 
@@ -25,20 +46,19 @@ query_run::query_run(const index& in, const request& how, query_memory& memory)
   m_.terms.clear();
   m_.pairs.clear();
   m_.candidates.clear();
-  m_.scores.assign(in.size(), 0);
+  m_.scores.resize(in.size());
   if (m_.term_slots.size() < in.terms_.size())
     m_.term_slots.resize(in.terms_.size());
 }
 
 query_run::~query_run() {
+  m_.term_hints.reset();
   for (const query_term& term : m_.terms) {
     if (term.id < m_.term_slots.size())
       m_.term_slots[term.id] = 0;
   }
-  for (const std::uint16_t gram : m_.text.grams) {
+  for (const std::uint16_t gram : m_.text.grams)
     m_.gram_weights[gram] = 0;
-    m_.gram_bits.reset(gram);
-  }
 }
 
 std::vector<hit> query_run::answer(std::string_view text, analyzer& words,
@@ -65,9 +85,11 @@ std::vector<hit> query_run::answer(std::string_view text, analyzer& words,
     rescore(c);
   combine();
   std::vector<hit> out;
-  out.reserve(std::min(how_.top_k, m_.candidates.size()));
-  for (std::size_t k = 0; k < std::min(how_.top_k, m_.candidates.size()); ++k)
-    out.push_back(describe(m_.candidates[k], text));
+  out.reserve(std::min(how_.top_k, m_.candidates.size() + m_.gathered.size()));
+  for (const candidate& c : m_.candidates) {
+    if (out.size() < how_.top_k)
+      out.push_back(describe(c, text));
+  }
   return out;
 }
 
@@ -78,42 +100,63 @@ void query_run::gather() {
     if (!term.known)
       continue;
     const float unit = term.rarity * impact_unit;
-    for (const auto& posting : in_.postings(term.id))
-      m_.scores[posting.tool] += unit * static_cast<float>(posting.impact);
-  }
-  m_.candidates.clear();
-  for (std::uint32_t tool = 0; tool < m_.scores.size(); ++tool) {
-    if (m_.scores[tool] > 0 && visible(tool))
-      m_.candidates.push_back({m_.scores[tool], tool});
+    for (const auto& posting : in_.postings(term.id)) {
+      if (visible(posting.tool))
+        m_.scores[posting.tool] += unit * static_cast<float>(posting.impact);
+    }
   }
   keep_best();
 }
 
+/// There are as many scores of at least some value as blocks whose greatest one is: so the maxima
+/// of blocks give a bound below which nothing has to be looked at.
 void query_run::keep_best() {
-  const auto better = [this](const candidate& a, const candidate& b) {
+  m_.candidates.clear();
+  m_.gathered.clear();
+  block_maxima(m_.scores, m_.maxima);
+  const auto wanted = static_cast<std::ptrdiff_t>(std::max(numbers_.candidates, how_.top_k));
+  float bound = 0;
+  if (std::ssize(m_.maxima) > wanted) {
+    const auto middle = m_.maxima.begin() + wanted - 1;
+    std::ranges::nth_element(m_.maxima, middle, std::greater<>());
+    bound = *middle;
+  }
+  for (std::uint32_t tool = 0; tool < m_.scores.size(); ++tool) {
+    if (m_.scores[tool] >= bound && m_.scores[tool] > 0)
+      m_.gathered.push_back({m_.scores[tool], tool});
+  }
+  const auto better = [this](const auto& a, const auto& b) {
     return a.score != b.score ? a.score > b.score : in_.tool(a.tool).id < in_.tool(b.tool).id;
   };
-  if (m_.candidates.size() > numbers_.candidates) {
-    const auto middle = m_.candidates.begin() + static_cast<std::ptrdiff_t>(numbers_.candidates);
-    std::nth_element(m_.candidates.begin(), middle, m_.candidates.end(), better);
-    m_.candidates.erase(middle, m_.candidates.end());
+  if (std::ssize(m_.gathered) > wanted) {
+    std::ranges::nth_element(m_.gathered, m_.gathered.begin() + wanted, better);
+    m_.gathered.resize(static_cast<std::size_t>(wanted));
   }
+  const auto own = std::min(m_.gathered.size(), numbers_.candidates);
+  if (m_.gathered.size() > own)
+    std::ranges::sort(m_.gathered, better);
+  for (std::size_t k = 0; k < own; ++k)
+    m_.candidates.push_back({m_.gathered[k].score, m_.gathered[k].tool});
+  m_.gathered.erase(m_.gathered.begin(), m_.gathered.begin() + static_cast<std::ptrdiff_t>(own));
 }
 
 void query_run::prepare_rescoring() {
   NEXUS_ASSERT(m_.terms.size() < 255);
   for (std::size_t k = 0; k < m_.terms.size(); ++k) {
-    if (m_.terms[k].known || !m_.terms[k].wanted)
-      m_.term_slots[m_.terms[k].id] = static_cast<std::uint8_t>(k + 1);
+    const query_term& term = m_.terms[k];
+    if (!term.known && term.wanted)
+      continue;
+    m_.term_slots[term.id] = static_cast<std::uint8_t>(k + 1);
+    m_.term_hints.set(term.id % m_.term_hints.size());
   }
-  std::ranges::sort(m_.text.grams);
-  const auto twice = std::ranges::unique(m_.text.grams);
-  m_.text.grams.erase(twice.begin(), twice.end());
+  for (const query_pair& pair : m_.pairs)
+    pair_hints_ |= std::uint64_t{1} << pair.hash % 64;
   float squares = 0;
   for (const std::uint16_t gram : m_.text.grams) {
+    if (m_.gram_weights[gram] != 0)
+      continue; // again
     const float rarity = background::gram_rarity(gram);
-    m_.gram_weights[gram] = rarity * rarity;
-    m_.gram_bits.set(gram);
+    m_.gram_weights[gram] = static_cast<std::uint8_t>(std::lround(rarity * rarity * gram_unit));
     squares += rarity * rarity;
   }
   gram_norm_ = std::sqrt(squares);
@@ -146,6 +189,8 @@ void query_run::rescore(candidate& c) const {
 void query_run::score_terms(candidate& c) const {
   const index::placed_tool& placed = in_.tools_[c.tool];
   for (const term_use& use : placed.get().terms.in(placed.in->terms)) {
+    if (!m_.term_hints[use.term % m_.term_hints.size()])
+      continue;
     const std::uint8_t slot = m_.term_slots[use.term];
     if (slot == 0)
       continue;
@@ -163,27 +208,23 @@ void query_run::score_terms(candidate& c) const {
 
 void query_run::score_pairs(candidate& c) const {
   const index::placed_tool& placed = in_.tools_[c.tool];
-  const auto own = placed.get().pairs.in(placed.in->pairs);
-  auto from = own.begin();
-  for (const query_pair& pair : m_.pairs) {
-    from = std::lower_bound(from, own.end(), pair.hash);
-    if (from == own.end())
-      return;
-    if (*from == pair.hash)
-      c.pairs += (m_.terms[pair.first].rarity + m_.terms[pair.second].rarity) / 2;
+  for (const std::uint32_t own : placed.get().pairs.in(placed.in->pairs)) {
+    if ((pair_hints_ >> own % 64 & 1) == 0)
+      continue;
+    const auto found = std::ranges::lower_bound(m_.pairs, own, {}, &query_pair::hash);
+    if (found != m_.pairs.end() && found->hash == own)
+      c.pairs += (m_.terms[found->first].rarity + m_.terms[found->second].rarity) / 2;
   }
 }
 
 void query_run::score_grams(candidate& c) const {
   const index::placed_tool& placed = in_.tools_[c.tool];
   const indexed_tool& tool = placed.get();
-  float sum = 0;
-  for (const std::uint16_t gram : tool.grams.in(placed.in->grams)) {
-    if (m_.gram_bits[gram])
-      sum += m_.gram_weights[gram];
-  }
-  const float norms = tool.gram_norm * gram_norm_;
-  c.grams = norms > 0 ? sum / norms : 0;
+  std::uint32_t sum = 0;
+  for (const std::uint16_t gram : tool.grams.in(placed.in->grams))
+    sum += m_.gram_weights[gram];
+  const float norms = tool.gram_norm * gram_norm_ * gram_unit;
+  c.grams = norms > 0 ? static_cast<float>(sum) / norms : 0;
 }
 
 /// Adds up what is known of each candidate, and orders them.
@@ -208,6 +249,14 @@ void query_run::combine() {
   std::ranges::sort(m_.candidates, [this](const candidate& a, const candidate& b) {
     return a.score != b.score ? a.score > b.score : in_.tool(a.tool).id < in_.tool(b.tool).id;
   });
+  add_rest(most.score);
+}
+
+/// Those that were not looked at again follow: each has less BM25F than any candidate, and no more
+/// than that.
+void query_run::add_rest(float most) {
+  for (const gathered_tool& g : m_.gathered)
+    m_.candidates.push_back({g.score / most, g.tool});
 }
 
 hit query_run::describe(const candidate& c, std::string_view text) const {

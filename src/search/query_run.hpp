@@ -43,6 +43,7 @@ class query_run {
   void score_pairs(candidate& c) const;
   void score_grams(candidate& c) const;
   void combine();
+  void add_rest(float most);
   [[nodiscard]] hit describe(const candidate& c, std::string_view text) const;
 
   [[nodiscard]] bool visible(std::uint32_t tool) const noexcept {
@@ -56,6 +57,7 @@ class query_run {
   std::size_t tools_count_ = 0; ///< that are visible
   float mass_ = 0;              ///< rarities of all terms
   float gram_norm_ = 0;
+  std::uint64_t pair_hints_ = 0; ///< bits of the hashes in the query's pairs
 };
 
 } // namespace nexus::search

@@ -44,6 +44,7 @@ class CommandLine(unittest.TestCase):
             ["stdio"],
             ["check"],
             ["import"],
+            ["search"],
             ["servers"],
             ["tools"],
             ["call"],
@@ -63,6 +64,8 @@ class CommandLine(unittest.TestCase):
             ["serve", "--nothing"],
             ["serve", "--listen"],
             ["call"],
+            ["search"],
+            ["search", "--catalogue", "a", "--queries", "b", "--top", "0"],
             ["serve", "--workers", "many"],
             ["serve", "--reactor", "kqueue"],
             [],
@@ -71,6 +74,37 @@ class CommandLine(unittest.TestCase):
                 done = run_cli(*command)
                 self.assertNotIn(done.returncode, (0, -6, -11), done.stderr)
                 self.assertTrue(done.stderr.strip())
+
+    def test_search_ranks_a_catalogue(self):
+        tools = self.file("tools.jsonl", "\n".join(json.dumps(tool) for tool in (
+            {"id": "a", "server": "files", "name": "read_file", "description": "Reads a file."},
+            {"id": "b", "server": "weather", "name": "forecast", "description": "What comes.",
+             "inputSchema": {"properties": {"city": {"enum": ["Oslo"]}}}},
+            {"name": "c"})) + "\n")
+        queries = self.file("queries.jsonl", '{"id": "q1", "query": "weather in Oslo"}\n\n'
+                            '{"id": 2, "query": "reading files", "gold": ["a"]}\n'
+                            '{"id": "none", "query": "?"}')
+        done = run_cli("search", "--catalogue", tools, "--queries", queries, "--top", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()],
+                         [{"id": "q1", "ranked": ["b"]}, {"id": 2, "ranked": ["a"]},
+                          {"id": "none", "ranked": []}])
+
+    def test_search_names_file_and_line(self):
+        tools = self.file("tools.jsonl", '{"name": "a"}\n')
+        queries = self.file("queries.jsonl", '{"id": 1, "query": "a"}\n')
+        for catalogue, asked, expected in (
+            (self.file("bad.jsonl", '{"name": "a"}\n{"name": }\n'), queries, "bad.jsonl:2:"),
+            (self.file("nameless.jsonl", "{}"), queries, "nameless.jsonl:1:"),
+            (tools, self.file("odd.jsonl", '\n{"id": 1, "query": 2}'), "odd.jsonl:2:"),
+            (tools, self.file("list.jsonl", "[]"), "list.jsonl:1:"),
+            (os.path.join(self.folder.name, "absent"), queries, "absent"),
+            (tools, os.path.join(self.folder.name, "absent"), "absent"),
+        ):
+            with self.subTest(expected=expected):
+                done = run_cli("search", "--catalogue", catalogue, "--queries", asked)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(expected, done.stderr)
 
     def test_check_accepts(self):
         done = run_cli("check", "-c", self.config(a=stdio_server()))

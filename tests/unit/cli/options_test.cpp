@@ -77,7 +77,7 @@ TEST_CASE("options refuses a wrong line with a message and exit code 2", "[cli][
   const row rows[] = {
       {{}, "a command is missing"},
       {{"sevre"}, "there is no command 'sevre'; did you mean serve"},
-      {{"nothing"}, "serve, stdio, check, import, servers, tools, call"},
+      {{"nothing"}, "serve, stdio, check, import, search, servers, tools, call"},
       {{"serve", "--lisen", "x"}, "there is no option --lisen; did you mean --listen?"},
       {{"serve", "--lisen=x"}, "there is no option --lisen; did you mean --listen?"},
       {{"serve", "--zzzzzz"}, "there is no option --zzzzzz\n"},

@@ -218,6 +218,13 @@ TEST_CASE("searcher keeps within its bounds", "[search][searcher]") {
   const auto large = build_index(many);
   const auto hits = find(large, "equal", {1'000, nullptr});
   REQUIRE_FALSE(hits.empty());
-  CHECK(hits.size() <= limits::search_results_max);
+  CHECK(hits.size() == limits::search_results_max);
   CHECK(hits.front().id == "s/equal_1000");
+  // Asking for more does not change what comes first, and none comes twice.
+  auto longer = ids(hits);
+  const auto shorter = ids(find(large, "equal", {5, nullptr}));
+  CHECK(std::equal(shorter.begin(), shorter.end(), longer.begin()));
+  CHECK(std::ranges::is_sorted(hits, std::greater<>(), &hit::score));
+  std::ranges::sort(longer);
+  CHECK(std::ranges::adjacent_find(longer) == longer.end());
 }
