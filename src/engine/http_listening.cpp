@@ -1,8 +1,10 @@
-/// http_connection as a stream that a client listens to: GET of a legacy session, which may take up
-/// an answer that broke off as well, or the answer to subscriptions/listen.
+/// http_connection's event streams: those that a client listens to, which are the GET of a legacy
+/// session (it may take up an answer that broke off as well) and the answer to
+/// subscriptions/listen; and answers that are streams.
 
 #include "engine/http_connection.hpp"
 #include "engine/session_streams.hpp"
+#include "http/sse.hpp"
 #include "mcp/error_table.hpp"
 
 namespace nexus::engine {
@@ -185,6 +187,53 @@ void http_connection::finish() {
   http::append_last_chunk(stream_->out());
   state_ = state::answering;
   finish_response();
+}
+
+// ---- Answers that are streams
+// ----------------------------------------------------------------------
+
+void http_connection::begin_early() {
+  if (state_ != state::answering || events_begun_ || active_ == nullptr)
+    return;
+  begin_events();
+  stream_->flush();
+}
+
+void http_connection::open_answer_stream() {
+  if (active_ != nullptr && active_->caller && !active_->opened_session)
+    stream_session_ = active_->caller;
+  else if (!batch_)
+    return; // of a stateless client, or one whose session is not known to it yet
+  log_ = &log_of(worker_.shared(), *stream_session_);
+  const auto place = log_->open(self());
+  event_stream_ = place.stream;
+  prime(place.sequence);
+}
+
+void http_connection::prime(std::uint64_t sequence) {
+  // Older clients take an event without data for a broken message.
+  if (stream_session_->revision < mcp::revision::r2025_11_25)
+    return;
+  std::string event;
+  http::append_sse_priming(event, log_->id_of(event_stream_, sequence), limits::client_retry_delay);
+  http::append_chunk(stream_->out(), event);
+  last_written_ = worker_.now();
+}
+
+void http_connection::append_event(std::string_view data, event_weight weight) {
+  if (log_ == nullptr)
+    return write_event(data);
+  const auto told = log_->append(event_stream_, data, weight, worker_.now(), self());
+  if (told.reader && *told.reader != self())
+    return tell_reader(worker_, *told.reader); // the client takes it there
+  write_event(data, told.sequence == 0 ? std::string() : log_->id_of(event_stream_, told.sequence));
+}
+
+void http_connection::write_event(std::string_view data, std::string_view id) {
+  std::string event;
+  http::append_sse_event(event, data, "message", id);
+  http::append_chunk(stream_->out(), event);
+  last_written_ = worker_.now();
 }
 
 } // namespace nexus::engine

@@ -68,7 +68,7 @@ replay_log::appended replay_log::append(std::uint32_t stream, std::string_view d
     return {};
   auto& state = found->second;
   const auto reader = state.reader;
-  const bool awaited = reader && reader != writer;
+  const bool awaited = reader && !(writer && *writer == *reader);
   const auto sequence = ++sequence_;
   const auto cost = cost_of(data);
   // What cannot be kept in any case pushes nothing else out.
@@ -86,7 +86,7 @@ replay_log::appended replay_log::append(std::uint32_t stream, std::string_view d
     state.lost = sequence;
     state.answer_lost = state.complete;
   }
-  if (reader && reader == writer)
+  if (reader && !awaited)
     state.taken = sequence;
   forget_if_over(stream);
   return {sequence, reader};

@@ -9,7 +9,14 @@ import unittest
 
 from support.cases import GatewayCase
 from support.http_wire import Connection, WireError
-from support.nexus_process import HttpFixture, Nexus, eventually, stdio_server, within
+from support.nexus_process import (
+    SANITIZED,
+    HttpFixture,
+    Nexus,
+    eventually,
+    stdio_server,
+    within,
+)
 
 PROGRESS = "notifications/progress"
 LIST_CHANGED = "notifications/tools/list_changed"
@@ -280,12 +287,13 @@ class Bounds(Resumption):
         before = self.gateway.rss_kib()
         client = self.legacy()
         for number in range(30):
-            response = self.start(client, "late", request_id=number, bytes=1 << 20, seconds=0.1)
+            response = self.start(client, "late", request_id=number, bytes=1 << 20, seconds=0.5)
             primer = self.read(response, 1)[0]["id"]
             response.connection.close()
         time.sleep(within(1.0))
         self.assertEqual(self.resume(client, primer).status, 200)
-        self.assertLess(self.gateway.rss_kib() - before, 24 << 10)
+        if not SANITIZED:
+            self.assertLess(self.gateway.rss_kib() - before, 24 << 10)
 
 
 class OfListening(Resumption):
