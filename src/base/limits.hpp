@@ -148,6 +148,27 @@ inline constexpr std::size_t search_results_max = 200;
 inline constexpr std::size_t search_typos_max = 6;
 inline constexpr std::size_t search_typo_readings_max = 4;
 
+// ---- Schemas of arguments --------------------------------------------------------------------
+/// Subschemas of one tool; real ones have a few hundred at most.
+inline constexpr std::size_t schema_nodes_max = 20'000;
+/// References of one schema; each costs a walk through it.
+inline constexpr std::size_t schema_references_max = 1'000;
+/// Steps of checking one call: a rule, a member or a hundred bytes. About 20 ms.
+inline constexpr std::size_t schema_work_max = 200'000;
+/// Rules within rules, references that lead to themselves included.
+inline constexpr unsigned schema_depth_max = 256;
+/// A pattern, and the memory that matching it may take.
+inline constexpr std::size_t schema_pattern_text_bytes_max = 4 * 1024;
+inline constexpr std::int64_t schema_pattern_bytes = 1024 * 1024;
+/// Told about one call; a model mends a few at a time.
+inline constexpr std::size_t schema_violations_max = 8;
+/// Shown of a value that is wrong.
+inline constexpr std::size_t schema_shown_bytes = 80;
+/// Told to the log about one schema.
+inline constexpr std::size_t schema_notes_max = 8;
+/// A generated example; what needs more says too little.
+inline constexpr std::size_t schema_example_bytes_max = 16 * 1024;
+
 // ---- Subscriptions ---------------------------------------------------------------------------
 /// Resources that one session or one listening stream is subscribed to.
 inline constexpr std::size_t subscriptions_per_client_max = 1'024;
@@ -179,6 +200,11 @@ inline constexpr std::size_t questions_per_call_max = 32;
 inline constexpr unsigned question_rounds_max = 8;
 /// Calls of modern clients that wait for a retry with answers, per worker. Each holds a permit.
 inline constexpr std::size_t parked_calls_max = 1'000;
+
+/// A task's own id, which the client's id of it carries.
+inline constexpr std::size_t task_id_bytes_max = 1'024;
+/// How long a task can be followed. Most servers forget their tasks earlier.
+inline constexpr std::chrono::hours task_lifetime{24 * 7};
 
 /// Sessions with one server beside the shared one: over stdio each is a process.
 inline constexpr std::size_t branches_per_server_max = 256;
@@ -243,6 +269,10 @@ inline constexpr seconds other_lists_wait{2};
 inline constexpr milliseconds list_ttl_default{5'000};
 /// The longest that a client is told to keep a list, whatever its server says.
 inline constexpr milliseconds list_ttl_max{24 * 3'600'000};
+/// How often lists are fetched from modern servers that do not tell changes: at the end of their
+/// time to live, within these bounds.
+inline constexpr milliseconds list_refresh_min{10'000};
+inline constexpr milliseconds list_refresh_max{3'600'000};
 
 // ---- Restart of servers ----------------------------------------------------------------------
 inline constexpr milliseconds restart_delay_min{200};

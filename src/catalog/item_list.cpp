@@ -16,6 +16,7 @@ class definition_visitor final : public json::visitor {
  public:
   explicit definition_visitor(list_kind kind) : kind_(kind) {}
   json::slice name, meta, schema, output, schema_type, read_only, idempotent;
+  std::string_view execution; ///< the member, key and value
   bool has_schema = false;
 
   step on_key(unsigned depth, std::string_view key, json::kind type) override {
@@ -46,6 +47,8 @@ class definition_visitor final : public json::visitor {
         schema = found.value;
       if (found.key == "outputSchema")
         output = found.value;
+      if (found.key == "execution" && kind_ == list_kind::tools)
+        execution = found.span;
       return;
     }
     if (inside_ == container::schema && found.key == "type")
@@ -94,6 +97,22 @@ std::string repaired(std::string_view definition, json::slice schema, json::slic
   const bool empty = schema.raw.find('"') == std::string_view::npos;
   return text.insert(offset_in(definition, schema.raw) + 1,
                      std::string(object_type) + (empty ? "" : ","));
+}
+
+/// `execution` says how a tool takes part in the tasks of 2025-11-25, which are not passed on.
+std::string without_member(std::string_view definition, std::string_view member) {
+  std::string text(definition);
+  auto from = offset_in(definition, member);
+  auto to = from + member.size();
+  const auto blank = [&](std::size_t at) {
+    return std::string_view(" \t\r\n,").contains(text[at]);
+  };
+  while (blank(to))
+    ++to;
+  if (text[to] == '}') // it was the last one: the comma stands before it
+    while (blank(from - 1))
+      --from;
+  return text.erase(from, to - from);
 }
 
 /// The user interface that a tool's _meta names, in the present form or the one before it.
@@ -237,17 +256,26 @@ void list_builder::add(json::slice definition, json::scanner& scanner) {
     made.problem = "inputSchema is not of type \"object\"";
   std::string_view text = definition.raw;
   std::string rewritten;
-  if (!made.problem.empty()) {
+  const auto read_again = [&] {
+    json::ensure_padding(rewritten);
+    text = rewritten;
+    found = definition_visitor(kind_);
+    return scanner.scan_object(text, found).has_value();
+  };
+  bool readable = true;
+  if (!found.execution.empty()) {
+    rewritten = without_member(text, found.execution);
+    readable = read_again();
+  }
+  if (readable && !made.problem.empty()) {
     refuse(fmt::format("{} '{}': {}", noun, made.name, made.problem));
     schema_finder whole;
     static_cast<void>(scanner.scan_object(text, whole)); // it was scanned before
     rewritten = repaired(text, whole.schema, found.schema_type);
-    json::ensure_padding(rewritten);
-    text = rewritten;
-    found = definition_visitor(kind_);
-    if (auto walked = scanner.scan_object(text, found); !walked)
-      return refuse(fmt::format("a {} definition is unusable: {}", noun, walked.error().message));
+    readable = read_again();
   }
+  if (!readable)
+    return refuse(fmt::format("the definition of {} '{}' is unusable", noun, made.name));
   if (kind_ == list_kind::tools && !note_schemas(made, found.schema, found.output))
     return;
   made.read_only = found.read_only.raw == "true" || found.idempotent.raw == "true";

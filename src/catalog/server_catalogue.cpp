@@ -11,6 +11,7 @@ void offered::merge(const offered& other) noexcept {
   subscribe = subscribe || other.subscribe;
   completions = completions || other.completions;
   logging = logging || other.logging;
+  tasks = tasks || other.tasks;
 }
 
 server_catalogue::server_catalogue() {

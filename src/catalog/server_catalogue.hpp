@@ -16,6 +16,7 @@ struct offered {
   bool tools = false, prompts = false, resources = false;
   bool subscribe = false; ///< resources.subscribe
   bool completions = false, logging = false;
+  bool tasks = false; ///< the extension, of a modern server
 
   [[nodiscard]] bool has(family of) const noexcept {
     return of == family::tools ? tools : of == family::prompts ? prompts : resources;
@@ -23,7 +24,7 @@ struct offered {
   void merge(const offered& other) noexcept;
   /// Nothing is known yet, so anything may come.
   [[nodiscard]] static offered everything() noexcept {
-    return {true, true, true, true, true, true};
+    return {true, true, true, true, true, true, false};
   }
   friend bool operator==(const offered&, const offered&) = default;
 };

@@ -22,7 +22,7 @@ std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
   return text.substr(0, bytes_max);
 }
 
-std::string capabilities_of(const offered& offers) {
+std::string capabilities_of(const offered& offers, bool modern = false) {
   std::string out;
   json::object_writer members(out);
   // The configuration may bring tools at any time.
@@ -36,6 +36,8 @@ std::string capabilities_of(const offered& offers) {
     members.raw("completions", "{}");
   if (offers.logging)
     members.raw("logging", "{}");
+  if (modern && offers.tasks)
+    members.raw("extensions", R"({"io.modelcontextprotocol/tasks":{}})");
   members.end();
   return out;
 }
@@ -214,6 +216,7 @@ void snapshot::expose_one(const server_part& part, const snapshot* before) {
   }
   own.offers_ = offers_of(part);
   own.capabilities_ = capabilities_of(own.offers_);
+  own.modern_capabilities_ = capabilities_of(own.offers_, true);
   own.hints_ = (part.catalogue ? part.catalogue->hints : usual_hints).text();
   if (part.catalogue)
     own.instructions_ =
@@ -234,6 +237,7 @@ void snapshot::expose_all() {
     text += fmt::format("{}# {}\n{}", text.empty() ? "" : "\n\n", part.name, own);
   }
   everything_.capabilities_ = capabilities_of(everything_.offers_);
+  everything_.modern_capabilities_ = capabilities_of(everything_.offers_, true);
   everything_.hints_ = hints.text();
 }
 

@@ -38,6 +38,10 @@ class exposure {
   [[nodiscard]] const offered& offers() const noexcept { return offers_; }
   /// `offers` as the JSON object that clients get.
   [[nodiscard]] const std::string& capabilities() const noexcept { return capabilities_; }
+  /// The same with extensions, for modern clients.
+  [[nodiscard]] const std::string& modern_capabilities() const noexcept {
+    return modern_capabilities_;
+  }
   /// How to use the servers, for models: of one server as it wrote it, of all under their names.
   [[nodiscard]] const std::string& instructions() const noexcept { return instructions_; }
   /// As list_view::hints, for what is not a list.
@@ -50,7 +54,7 @@ class exposure {
   friend class view_builder;
   std::array<std::shared_ptr<const list_view>, list_kinds.size()> lists_;
   offered offers_;
-  std::string capabilities_, instructions_, hints_;
+  std::string capabilities_, modern_capabilities_, instructions_, hints_;
 };
 
 class snapshot {

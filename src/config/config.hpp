@@ -111,6 +111,8 @@ struct gateway {
   std::vector<std::string> allowed_hosts, allowed_origins;
   /// Listening beyond loopback without authentication has to be asked for in words.
   bool insecure_listen = false;
+  /// Secrets that seal what clients carry, the current one first; none: one of this process alone.
+  std::vector<std::string> sealing_keys;
   tunable_limits limits;
   std::vector<server> servers; ///< in the file's order
 };

@@ -90,7 +90,7 @@ constexpr server_key server_key_table[] = {
 constexpr std::string_view root_key_table[] = {
     "$schema",        "mcpServers", "listen",       "workers",        "reactor",
     "names",          "log",        "allowedHosts", "allowedOrigins", "insecureListen",
-    "unsetVariables", "limits",     "inputs",
+    "unsetVariables", "limits",     "inputs",       "sealingKeys",
 };
 
 constexpr std::string_view container_key_table[] = {

@@ -1,6 +1,7 @@
 #include <tuple>
 
 #include "config/file_reader.hpp"
+#include "config/resolve.hpp"
 
 namespace nexus::config {
 namespace {
@@ -28,6 +29,9 @@ loaded load_text(std::string_view text, const std::string& file_name, const envi
   if (const auto content = detail::read_content(text, env, found)) {
     gateway value = std::move(content->section.value);
     value.servers = detail::resolve_servers(*content, env, found);
+    value.sealing_keys = detail::resolve_sealing_keys(
+        content->root,
+        {env, content->section.unset, detail::folder_of(file_name, env), content->inputs}, found);
     if (!found.has_errors())
       out.value = std::move(value);
   }

@@ -4,6 +4,8 @@
 
 #include "base/text.hpp"
 #include "config/address.hpp"
+#include "config/values.hpp"
+#include "seal/key_ring.hpp"
 
 namespace nexus::config::detail {
 namespace {
@@ -185,6 +187,28 @@ class resolver {
 };
 
 } // namespace
+
+std::vector<std::string> resolve_sealing_keys(const node& root, const scope& within,
+                                              findings& out) {
+  std::vector<std::string> keys;
+  const node* const list = root.get("sealingKeys");
+  if (list == nullptr)
+    return keys;
+  const std::string remedy = "make one with: openssl rand -hex 32";
+  for (const text_at& item : read_list(*list, "sealingKeys", out)) {
+    // What it says never appears in a message.
+    const expansion text = expand(item.text, within, text_kind::plain);
+    if (!text.problem.empty())
+      out.error(item.at, "\"sealingKeys\": " + text.problem, text.remedy);
+    else
+      keys.emplace_back(trim(text.text));
+  }
+  if (out.has_errors())
+    return keys;
+  if (const auto ring = seal::key_ring::from_secrets(keys); !ring)
+    out.error(list->at, "\"sealingKeys\": " + ring.error().message, remedy);
+  return keys;
+}
 
 server resolve(const server_draft& draft, const scope& within, findings& out) {
   return resolver(draft, within, out).run();

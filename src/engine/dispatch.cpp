@@ -62,6 +62,7 @@ void initialize(worker& on, exchange& x) {
   opened->client_info = x.request.params[param_key::client_info].raw;
   opened->able = gateway::read_client_capabilities(x.request.params[param_key::capabilities].raw,
                                                    on.scanner());
+  opened->able.tasks = false; // legacy revisions have others, under the same name
   opened->able_json = opened->able.to_json();
   opened->subscriber = shared.next_subscriber();
   opened->touch(on.now());
@@ -85,7 +86,7 @@ void discover(worker& on, exchange& x) {
   answer_result(on, x,
                 fmt::format(R"({{"resultType":"complete","supportedVersions":["{}"],)"
                             R"("capabilities":{}{},{},"_meta":{{{}}}}})",
-                            mcp::to_string(mcp::newest_modern), shown->capabilities(),
+                            mcp::to_string(mcp::newest_modern), shown->modern_capabilities(),
                             instructions_member(*shown), shown->hints(),
                             gateway::server_info_member()));
 }
@@ -111,6 +112,8 @@ void notification(worker& on, exchange& x) {
         w.cancel_request(caller.get(), nullptr, raw);
       });
   }
+  if (x.request.method == "notifications/roots/list_changed" && x.caller)
+    on.roots_changed(*x.caller);
   on.release(x);
 }
 
@@ -148,6 +151,9 @@ constexpr method_row methods[] = {
     {"resources/unsubscribe", true, false, unsubscribe},
     {"logging/setLevel", true, false, set_log_level},
     {"subscriptions/listen", false, true, listen},
+    {"tasks/get", false, true, follow_task},
+    {"tasks/update", false, true, follow_task},
+    {"tasks/cancel", false, true, follow_task},
 };
 
 } // namespace

@@ -44,5 +44,7 @@ void complete_resource(worker& on, exchange& x, json::slice uri);
 void read_resource(worker& on, exchange& x);
 void subscribe(worker& on, exchange& x);
 void unsubscribe(worker& on, exchange& x);
+/// tasks/get, tasks/update, tasks/cancel
+void follow_task(worker& on, exchange& x);
 
 } // namespace nexus::engine

@@ -74,7 +74,8 @@ class exchange final : public http_call_handler {
   std::uint32_t slot = 0;
   /// What the server calls it: the tool's or prompt's own name, or the resource's URI.
   std::string target_name;
-  std::string target_ref; ///< of a completion: params.ref with the server's own name, or empty
+  std::string target_task; ///< the task's own id: who knows it may follow the task, so no log does
+  std::string target_ref;  ///< of a completion: params.ref with the server's own name, or empty
   std::string parameter_fields; ///< header lines that repeat arguments, for HTTP servers
   bool wraps_output = false;    ///< as catalog::item
   bool safe_to_repeat = false;  ///< the tool says that it is read-only or idempotent

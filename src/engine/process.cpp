@@ -11,9 +11,11 @@ std::string host_of(const std::string& listen) {
   return parsed ? parsed->host : std::string();
 }
 
-seal::key_ring fresh_keys() {
-  auto made = seal::key_ring::random();
-  NEXUS_ASSERT(made.has_value()); // the kernel's random source does not fail once booted
+seal::key_ring make_keys(const config::gateway& settings) {
+  auto made = settings.sealing_keys.empty() ? seal::key_ring::random()
+                                            : seal::key_ring::from_secrets(settings.sealing_keys);
+  // Secrets were checked when they were read; the kernel's random source does not fail once booted.
+  NEXUS_ASSERT(made.has_value());
   return std::move(*made);
 }
 
@@ -27,7 +29,7 @@ process::process(std::size_t workers, const config::gateway& settings)
 process::process(std::size_t workers, const config::gateway& settings, const clock& time)
     : metrics(workers), limits(settings.limits),
       hosts(host_of(settings.listen), settings.allowed_hosts, settings.allowed_origins),
-      keys(fresh_keys()), time_(&time), workers_(workers) {}
+      keys(make_keys(settings)), time_(&time), workers_(workers) {}
 
 worker& process::at(worker_id id) const noexcept {
   NEXUS_ASSERT(id.value < workers_.size());

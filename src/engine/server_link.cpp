@@ -33,8 +33,10 @@ server_link::server_link(worker& home, link_start start)
   endpoint_->settings = start_.settings;
   endpoint_->as = start_.as;
   endpoint_->home = home.id();
-  for (const auto kind : catalog::list_kinds)
+  for (const auto kind : catalog::list_kinds) {
     listings_[index_of(kind)].later.set_action([this, kind] { list(kind); });
+    listings_[index_of(kind)].refresh.set_action([this, kind] { list(kind); });
+  }
   enough_waited_.set_action([this] { come_up(); });
   // A server that is slow to start may be modern all the same: the probe's answer still counts.
   fall_back_.set_action([this] { initialize(); });

@@ -88,6 +88,7 @@ class server_link final : private channel_handler, private http_call_handler {
   void list_failed(catalog::list_kind kind, const outcome& answer);
   void finish_list(catalog::list_kind kind);
   void list_settled(catalog::list_kind kind, bool changed);
+  void refresh_when_stale(catalog::list_kind kind);
   void come_up_when_listed();
   void come_up();
   void log_connected() const;
@@ -133,6 +134,7 @@ class server_link final : private channel_handler, private http_call_handler {
     std::size_t pages = 0;
     bool again = false; ///< the list changed meanwhile
     net::timer later;
+    net::timer refresh; ///< for servers that do not tell changes
   };
   std::array<list_run, catalog::list_kinds.size()> listings_; ///< by list_kind
   catalog::server_catalogue known_;

@@ -11,6 +11,7 @@
 #include "engine/server_link.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "gateway/client_capabilities.hpp"
 #include "gateway/render.hpp"
 #include "mcp/error_table.hpp"
 #include "json/write.hpp"
@@ -42,9 +43,12 @@ class capability_visitor final : public json::visitor {
     offers.resources = offers.resources || key == "resources";
     offers.completions = offers.completions || key == "completions";
     offers.logging = offers.logging || key == "logging";
-    return inside_ ? step::enter : step::take;
+    extensions_ = key == "extensions";
+    return inside_ || extensions_ ? step::enter : step::take;
   }
   void on_member(unsigned depth, const json::member& found) override {
+    if (depth == 1 && extensions_ && found.key == gateway::tasks_extension)
+      offers.tasks = true;
     if (depth != 1 || !inside_)
       return;
     if (found.key == "listChanged")
@@ -55,6 +59,7 @@ class capability_visitor final : public json::visitor {
 
  private:
   std::optional<family> inside_;
+  bool extensions_ = false;
 };
 
 /// What a server says about keeping its answer. @source MCP 2026-07-28 "caching": without hints, or
@@ -104,6 +109,8 @@ void server_link::learn(const mcp::message& answer) {
     return;
   known_.offers = capabilities.offers;
   tells_changes_ = capabilities.tells_changes;
+  // Legacy revisions have other tasks, which are not passed on.
+  known_.offers.tasks = known_.offers.tasks && endpoint_->era == mcp::era::modern;
   endpoint_->logging = known_.offers.logging && endpoint_->era == mcp::era::legacy;
   endpoint_->resources = known_.offers.resources;
 }
@@ -225,11 +232,22 @@ void server_link::list_settled(list_kind kind, bool changed) {
     listing.again = false;
     home_.reactor().arm(listing.later, limits::list_changed_coalesce);
   }
+  refresh_when_stale(kind);
   if (!up_)
     return come_up_when_listed();
   if (changed)
     home_.shared().plane->link_relisted(start_.slot, start_.link,
                                         std::make_shared<const catalog::server_catalogue>(known_));
+}
+
+void server_link::refresh_when_stale(list_kind kind) {
+  // Legacy servers that do not tell changes have none, as far as anybody knows.
+  if (endpoint_->era == mcp::era::legacy || tells_changes_[index_of(family_of(kind))])
+    return;
+  const milliseconds fresh(known_.list(kind).hints().ttl_ms);
+  home_.reactor().arm(
+      listings_[index_of(kind)].refresh,
+      std::clamp<milliseconds>(fresh, limits::list_refresh_min, limits::list_refresh_max));
 }
 
 void server_link::come_up_when_listed() {

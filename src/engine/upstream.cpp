@@ -162,6 +162,7 @@ void upstream::transmit(exchange& x) {
   call.method = x.request.method;
   call.target_name = x.target_name;
   call.target_ref = x.target_ref;
+  call.target_task = x.target_task;
   call.id = x.downstream_id;
   call.server = endpoint_->era;
   call.log_level = level;
@@ -188,9 +189,10 @@ void upstream::send_http(exchange& x, const gateway::trace_context& trace) {
   if (endpoint_->era == mcp::era::modern) {
     request += "\r\nMcp-Method: ";
     request += x.request.method;
-    if (!x.target_name.empty()) {
+    const auto& named = x.target_task.empty() ? x.target_name : x.target_task;
+    if (!named.empty()) {
       request += "\r\nMcp-Name: ";
-      request += gateway::encode_header_value(x.target_name);
+      request += gateway::encode_header_value(named);
     }
     request += x.parameter_fields;
   }

@@ -103,6 +103,11 @@ class upstream {
   /// It is not to be used any more.
   void branch_closed(const std::string& key) { branches_.erase(key); }
 
+  /// A client answers what its own session with this server asked outside of any call.
+  /// @returns false when nothing was asked with that id
+  [[nodiscard]] bool take_session_answer(const session* from, std::int64_t id,
+                                         const mcp::message& given);
+
   /// A permit became free on another worker.
   void pump();
   [[nodiscard]] std::size_t waiting_count() const noexcept { return waiting_.size(); }
@@ -115,6 +120,10 @@ class upstream {
   void submit_to_branch(exchange& x);
   /// Whose session the exchange uses: a view of `scratch` or of the exchange's session.
   [[nodiscard]] std::string_view branch_key(const exchange& x, std::string& scratch);
+  [[nodiscard]] std::string legacy_capabilities(const exchange& x);
+  /// Asks the client to whom this session belongs. @returns false when it cannot be asked
+  [[nodiscard]] bool ask_session(const mcp::message& question);
+  void tell_client(const std::string& text);
   [[nodiscard]] branch_ptr branch_for(const exchange& x, std::string_view key);
   /// The server's own slot.
   [[nodiscard]] std::uint32_t own_slot() const noexcept {
@@ -151,6 +160,9 @@ class upstream {
   void say(exchange& x, const gateway::pieces& answer, unsigned http_status);
   /// A modern server answered input_required.
   void pass_questions(exchange& x, const mcp::message& response);
+  /// A legacy server wants the user to visit addresses first: a modern client is asked to.
+  /// @returns false when the error says that unreadably
+  [[nodiscard]] bool pass_url_elicitations(exchange& x, const mcp::message& response);
   /// Whether the server was refused a question that the client had not declared to answer.
   [[nodiscard]] bool lacked_capability(const exchange& x) const;
   /// @param data of the error; made from `required` when empty
@@ -158,6 +170,12 @@ class upstream {
                                  std::string_view data = {});
   /// What the client declares, as a modern server is told.
   [[nodiscard]] std::string declared_capabilities(const exchange& x);
+  /// Whether a result may stand for a call that is still under way.
+  [[nodiscard]] bool may_become_task(const exchange& x);
+  /// A result about a task with the id that the client knows it by.
+  /// @returns null when the server's id cannot be carried
+  [[nodiscard]] const mcp::message* with_client_task_id(const exchange& x,
+                                                        const mcp::message& response);
   /// Opens the requestState of a modern client's request, which then goes to the server with the
   /// server's own state, or to the call that was parked. @returns false: the exchange is gone, or
   /// waits for the parked call
@@ -196,8 +214,9 @@ class upstream {
     }
   };
   std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> branches_; ///< slots
-  std::vector<std::pair<std::string, exchange*>> wait_for_branch_; ///< by key; of `waiting_` none
-  std::unique_ptr<resource_hub> resources_;                        ///< made when it is first needed
+  std::unordered_map<std::int64_t, std::string> session_questions_; ///< the server's ids by ours
+  std::vector<std::pair<std::string, exchange*>> wait_for_branch_;  ///< by key; of `waiting_` none
+  std::unique_ptr<resource_hub> resources_; ///< made when it is first needed
   std::unique_ptr<server_link> link_;
   bool wanted_told_ = false;
 };

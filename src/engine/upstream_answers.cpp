@@ -12,6 +12,7 @@
 #include "engine/worker.hpp"
 #include "gateway/down_conversion.hpp"
 #include "gateway/parameter_headers.hpp"
+#include "gateway/questions.hpp"
 #include "gateway/render.hpp"
 #include "mcp/error_table.hpp"
 #include "json/write.hpp"
@@ -32,14 +33,21 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
     const auto type = response.result[result_key::result_type];
     if (type.raw == R"("input_required")" && endpoint_->era == mcp::era::modern)
       return pass_questions(x, response);
-    if (type && type.raw != R"("complete")")
+    const bool becomes_task = type.raw == R"("task")" && may_become_task(x);
+    if (type && type.raw != R"("complete")" && !becomes_task)
       return answer_failure(x, call_result::protocol_error, "answered what was not asked for",
                             fmt::format("its result is of type {}", type.raw.substr(0, 64)));
     if (response.result[result_key::is_error].raw == "true")
       how = call_result::tool_error;
     if (how == call_result::tool_error && lacked_capability(x))
       return answer_missing_capability(x, x.talk->missing_capability());
-    render(answer, x, response);
+    const auto* shown = &response;
+    if (becomes_task || (!x.target_task.empty() && response.result.has(result_key::task_id)))
+      shown = with_client_task_id(x, response);
+    if (shown == nullptr)
+      return answer_failure(x, call_result::protocol_error, "answered with a task without an id",
+                            "taskId is no string, or too long");
+    render(answer, x, *shown);
     if (endpoint_->resources)
       owner_.learn_resources(own_slot(), response.result.whole.raw);
     owner_.metrics().requests.add(metrics::request_result::ok);
@@ -55,8 +63,13 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
         endpoint_->era == mcp::era::modern && !endpoint_->channel &&
         x.request.method == "tools/call")
       return send_again_relisted(x);
+    const bool wants_urls =
+        code == gateway::url_elicitation_required && endpoint_->era == mcp::era::legacy;
+    if (wants_urls && x.era == mcp::era::modern && pass_url_elicitations(x, response))
+      return;
     // Codes about one hop's envelope mean nothing on the other.
-    if (!code || (*code <= -32020 && *code >= -32099))
+    const bool of_one_hop = code && *code <= -32020 && *code >= -32099;
+    if (!code || (of_one_hop && !(wants_urls && x.era == mcp::era::legacy)))
       return answer_failure(x, how, "refused the gateway's request",
                             response.error.whole.raw.substr(0, 500));
     gateway::render_error(answer, owner_.rebuilt_result, x.id(), response,

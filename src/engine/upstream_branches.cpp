@@ -8,6 +8,7 @@
 #include "engine/server_link.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "gateway/render.hpp"
 
 namespace nexus::engine {
 
@@ -31,14 +32,22 @@ std::string_view upstream::branch_key(const exchange& x, std::string& scratch) {
   // Without authentication all callers are one principal, so a profile says it all.
   if (x.caller)
     return x.caller->able_json;
-  return scratch = declared_capabilities(x);
+  return scratch = legacy_capabilities(x);
+}
+
+std::string upstream::legacy_capabilities(const exchange& x) {
+  if (x.request.meta[mcp::meta_key::client_capabilities].raw.size() <= 2 || x.caller)
+    return declared_capabilities(x);
+  auto able = capabilities_of(x);
+  able.tasks = false; // legacy revisions have others, under the same name
+  return able.to_json();
 }
 
 branch_ptr upstream::branch_for(const exchange& x, std::string_view key) {
   auto wanted = std::make_shared<branch>();
   wanted->of = slot_;
   wanted->key = key;
-  wanted->capabilities = declared_capabilities(x);
+  wanted->capabilities = legacy_capabilities(x);
   const auto mode = endpoint_->settings->sessions;
   if (mode == session_mode::per_client_session)
     wanted->client = x.caller;
@@ -63,6 +72,44 @@ void upstream::submit_to_branch(exchange& x) {
   wait_for_branch_.emplace_back(key, &x);
   if (!asked)
     owner_.shared().plane->branch_wanted(branch_for(x, key));
+}
+
+bool upstream::ask_session(const mcp::message& question) {
+  const auto client = endpoint_->as ? endpoint_->as->client : nullptr;
+  gateway::question_kind kind{};
+  std::string missing;
+  const auto params = question.params.whole.raw;
+  if (!client || !client->listens() || !gateway::parse_question(question.method, kind) ||
+      !gateway::can_answer(client->able, kind, params, owner_.scanner(), missing) ||
+      session_questions_.size() >= limits::questions_per_call_max)
+    return false;
+  const auto id = owner_.next_downstream_id();
+  session_questions_.emplace(id, question.id.raw);
+  tell_client(fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"{}"{}{}}})", id, question.method,
+                          params.empty() ? "" : R"(,"params":)", params));
+  return true;
+}
+
+void upstream::tell_client(const std::string& text) {
+  const auto& client = endpoint_->as->client;
+  const auto holder = client->stream_worker.load();
+  if (holder >= 0)
+    owner_.shared().post({static_cast<std::uint32_t>(holder)},
+                         [client, text](worker& w) { w.tell_session(*client, text); });
+}
+
+bool upstream::take_session_answer(const session* from, std::int64_t id,
+                                   const mcp::message& given) {
+  const auto found = session_questions_.find(id);
+  if (found == session_questions_.end() || endpoint_->as->client.get() != from)
+    return false;
+  const auto theirs = std::move(found->second);
+  session_questions_.erase(found);
+  tell_server(given.kind == mcp::message_kind::response
+                  ? gateway::result_response(theirs, given.result.whole.raw)
+                  : fmt::format(R"({{"jsonrpc":"2.0","id":{},"error":{}}})", theirs,
+                                given.error.whole.raw));
+  return true;
 }
 
 void upstream::branch_opened(const std::string& key, std::uint32_t slot) {

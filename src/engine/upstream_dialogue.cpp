@@ -68,6 +68,15 @@ void upstream::question_withdrawn(std::string_view id) {
   for (auto* x = owner_.first_exchange_via(*this); x != nullptr; x = x->next)
     if (x->via == this && x->talk)
       x->talk->server_withdraws(id);
+  const auto asked = std::find_if(session_questions_.begin(), session_questions_.end(),
+                                  [&](const auto& entry) { return entry.second == id; });
+  if (asked == session_questions_.end())
+    return;
+  std::string text;
+  gateway::append_own_notification(text, "notifications/cancelled",
+                                   fmt::format(R"({{"requestId":{}}})", asked->first));
+  tell_client(text);
+  session_questions_.erase(asked);
 }
 
 void upstream::route_question(const mcp::message& message) {
@@ -157,6 +166,8 @@ void upstream::settle_question(const search& looking) {
   json::ensure_padding(text);
   if (!mcp::parse_message(text, owner_.scanner(), owner_.response))
     return;
+  if (!strangers && ask_session(owner_.response))
+    return;
   if (strangers)
     log::warn("server", "question_of_nobody",
               {{"server", endpoint_->settings->name},
@@ -196,6 +207,29 @@ void upstream::pass_questions(exchange& x, const mcp::message& response) {
   owner_.metrics().requests.add(metrics::request_result::ok);
   say(x, answer, 200);
   conclude(x, call_result::ok);
+}
+
+bool upstream::pass_url_elicitations(exchange& x, const mcp::message& response) {
+  const auto requests =
+      gateway::url_elicitations_in(response.error[mcp::error_key::data], owner_.scanner());
+  if (requests.empty())
+    return false;
+  std::string missing;
+  if (!gateway::can_answer(capabilities_of(x), gateway::question_kind::elicitation,
+                           requests.front().params, owner_.scanner(), missing)) {
+    answer_missing_capability(x, missing);
+    return true;
+  }
+  // The server keeps no state of the call: it is called anew, and looks whether the user was there.
+  auto& text = owner_.rebuilt_result;
+  gateway::render_input_required(text, x.id(), requests,
+                                 seal_state(x, std::string(1, server_tag) + "\"\""));
+  gateway::pieces answer;
+  answer.add(text);
+  owner_.metrics().requests.add(metrics::request_result::ok);
+  say(x, answer, 200);
+  conclude(x, call_result::ok);
+  return true;
 }
 
 void upstream::send_again_with_answers(exchange& x) {

@@ -13,6 +13,7 @@
 #include "engine/server_link.hpp"
 #include "engine/session_streams.hpp"
 #include "engine/upstream.hpp"
+#include "gateway/render.hpp"
 
 namespace nexus::engine {
 namespace {
@@ -146,6 +147,7 @@ void worker::release(exchange& x) {
   x.asked_again = x.relisted = x.wraps_output = false;
   x.target_name.clear();
   x.target_ref.clear();
+  x.target_task.clear();
   x.parameter_fields.clear();
   if (x.text.capacity() > pooled_text_bytes_max)
     std::string().swap(x.text); // assigning an empty one would keep the memory
@@ -214,6 +216,17 @@ void worker::take_answer(const session* from, const mcp::message& given) {
   for (auto* x = used_; x != nullptr; x = x->next)
     if (x->caller.get() == from && x->talk && x->talk->expects(*id))
       return x->talk->client_answers(*id, given);
+  for (const auto& up : upstreams_)
+    if (up && up->take_session_answer(from, *id, given))
+      return;
+}
+
+void worker::roots_changed(const session& of) {
+  std::string text;
+  gateway::append_own_notification(text, "notifications/roots/list_changed", {});
+  for (const auto& up : upstreams_)
+    if (up && up->endpoint().as && up->endpoint().as->client.get() == &of)
+      up->tell_server(text);
 }
 
 upstream* worker::find_upstream(std::uint32_t slot) noexcept {

@@ -94,6 +94,8 @@ class worker {
   [[nodiscard]] exchange* find_exchange(std::uint64_t sequence) noexcept;
   /// A legacy client's answer to a question that was asked here. What nobody waits for is dropped.
   void take_answer(const session* from, const mcp::message& given);
+  /// A client has other roots: the servers with a session for it alone are told.
+  void roots_changed(const session& of);
   [[nodiscard]] std::size_t exchanges_in_use() const noexcept { return in_use_; }
 
   // ---- Servers
@@ -181,6 +183,8 @@ class worker {
   std::string rebuilt_result;   ///< for gateway::render_result
   std::string converted;        ///< for gateway::converted_response, which is parsed into
   mcp::message converted_message;
+  std::string task_text; ///< for upstream::with_client_task_id, which is parsed into
+  mcp::message task_message;
   mcp::message response; ///< the message from a server that is being handled
 
  private:

@@ -53,6 +53,8 @@ std::optional<param_key> mirrored_param(std::string_view method) {
     return param_key::name;
   if (method == "resources/read")
     return param_key::uri;
+  if (method == "tasks/get" || method == "tasks/update" || method == "tasks/cancel")
+    return param_key::task_id;
   return std::nullopt;
 }
 

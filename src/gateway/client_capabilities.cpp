@@ -43,6 +43,8 @@ class capability_reader final : public json::visitor {
     } else if (parent_ == parent::elicitation && object) {
       into_.elicitation_form = into_.elicitation_form || found.key == "form";
       into_.elicitation_url = into_.elicitation_url || found.key == "url";
+    } else if (parent_ == parent::extensions && found.key == tasks_extension) {
+      into_.tasks = object;
     } else if (parent_ == parent::extensions && is_transparent(found.key)) {
       if (!into_.extensions.empty())
         into_.extensions += ',';
@@ -131,8 +133,10 @@ std::string client_capabilities::to_json() const {
     member(fmt::format(R"("elicitation":{{{}{}{}}})", elicitation_form ? R"("form":{})" : "",
                        elicitation_form && elicitation_url ? "," : "",
                        elicitation_url ? R"("url":{})" : ""));
-  if (!extensions.empty())
-    member(fmt::format(R"("extensions":{{{}}})", extensions));
+  if (!extensions.empty() || tasks)
+    member(fmt::format(R"("extensions":{{{}{}{}}})", extensions,
+                       !extensions.empty() && tasks ? "," : "",
+                       tasks ? R"("io.modelcontextprotocol/tasks":{})" : ""));
   return out + '}';
 }
 

@@ -9,6 +9,9 @@
 /// What a client can do for a server in the middle of a call.
 namespace nexus::gateway {
 
+/// The extension whose results stand for calls that are still under way.
+inline constexpr std::string_view tasks_extension = "io.modelcontextprotocol/tasks";
+
 /// What a server may ask the client for. roots/list needs no argument.
 enum class question_kind : std::uint8_t { sampling, elicitation, roots };
 
@@ -22,6 +25,7 @@ struct client_capabilities {
   bool sampling = false, sampling_tools = false, sampling_context = false;
   bool elicitation_form = false, elicitation_url = false;
   bool roots = false;
+  bool tasks = false; ///< the extension, which modern servers alone can be told of
   std::string extensions; ///< members of the `extensions` object, comma-separated, as they came
 
   /// Everything that the gateway can carry: what it declares where one connection serves all

@@ -5,6 +5,7 @@
 #include "base/limits.hpp"
 #include "gateway/render.hpp"
 #include "mcp/error_table.hpp"
+#include "json/walk.hpp"
 #include "json/write.hpp"
 
 namespace nexus::gateway {
@@ -157,6 +158,23 @@ void render_input_required(std::string& out, std::string_view id,
   out += R"(,"_meta":{)";
   out += server_info_member();
   out += "}}}";
+}
+
+std::vector<input_request> url_elicitations_in(json::slice data, json::scanner& scanner) {
+  std::vector<input_request> found;
+  json::element_walk list(json::find_member(data, "elicitations"));
+  while (list.next() && found.size() < limits::questions_per_call_max) {
+    if (!json::find_member(list.value(), "url").is(json::kind::string))
+      continue;
+    auto& request = found.emplace_back();
+    request.key = fmt::format("url-{}", found.size());
+    request.kind = question_kind::elicitation;
+    std::string params(list.value().raw);
+    json::ensure_padding(params);
+    request.params = elicitation_for_modern(params, scanner);
+    json::ensure_padding(request.params);
+  }
+  return found;
 }
 
 std::vector<input_response> read_input_responses(json::slice responses, json::scanner& scanner) {

@@ -32,6 +32,13 @@ void render_input_required(std::string& out, std::string_view id, const mcp::mes
 void render_input_required(std::string& out, std::string_view id,
                            const std::vector<input_request>& requests, std::string_view state);
 
+/// The code of 2025-11-25 that says: send the user to these addresses, then call again.
+inline constexpr std::int64_t url_elicitation_required = -32042;
+/// The requests that the error's data stands for; empty when it is unreadable.
+/// @param data of such an error
+[[nodiscard]] std::vector<input_request> url_elicitations_in(json::slice data,
+                                                             json::scanner& scanner);
+
 /// The members of an `inputResponses` object, as key (unescaped) and value.
 struct input_response {
   std::string key;

@@ -345,6 +345,11 @@ void append_request(std::string& out, const mcp::message& request, const downstr
       out += call.target_ref;
       continue;
     }
+    if (key == param_key::task_id && !call.target_task.empty()) {
+      member(R"("taskId":)");
+      json::append_string(out, call.target_task);
+      continue;
+    }
     if (const auto found = request.params.at(key))
       member(found.span);
   }

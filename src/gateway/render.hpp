@@ -75,6 +75,7 @@ struct downstream_call {
   std::string_view request_state = {};
   /// Of the client's HTTP request: becomes members of a modern request's _meta.
   trace_context trace = {};
+  std::string_view target_task = {}; ///< replaces params.taskId unless it is empty
 };
 
 /// The client's request as `server` wants it: our id and progress token, the tool's own name, the

@@ -19,7 +19,7 @@ constexpr std::string_view param_names[] = {
     "name",       "arguments", "uri",           "cursor",          "level",
     "requestId",  "reason",    "progressToken", "inputResponses",  "requestState",
     "ref",        "argument",  "notifications", "protocolVersion", "capabilities",
-    "clientInfo", "_meta"};
+    "clientInfo", "taskId",    "_meta"};
 constexpr std::string_view meta_names[] = {"io.modelcontextprotocol/protocolVersion",
                                            "io.modelcontextprotocol/clientInfo",
                                            "io.modelcontextprotocol/clientCapabilities",
@@ -28,11 +28,11 @@ constexpr std::string_view meta_names[] = {"io.modelcontextprotocol/protocolVers
                                            "traceparent",
                                            "tracestate",
                                            "baggage"};
-constexpr std::string_view result_names[] = {"resultType",       "_meta",         "ttlMs",
-                                             "cacheScope",       "nextCursor",    "isError",
-                                             "protocolVersion",  "capabilities",  "serverInfo",
-                                             "instructions",     "inputRequests", "requestState",
-                                             "structuredContent"};
+constexpr std::string_view result_names[] = {"resultType",        "_meta",         "ttlMs",
+                                             "cacheScope",        "nextCursor",    "isError",
+                                             "protocolVersion",   "capabilities",  "serverInfo",
+                                             "instructions",      "inputRequests", "requestState",
+                                             "structuredContent", "taskId"};
 constexpr std::string_view error_names[] = {"code", "message", "data"};
 constexpr std::string_view client_info_names[] = {"name", "version"};
 static_assert(std::size(param_names) == static_cast<std::size_t>(param_key::count));

@@ -35,6 +35,7 @@ enum class param_key : std::uint8_t {
   protocol_version, ///< protocolVersion, of initialize
   capabilities,
   client_info, ///< clientInfo, of initialize
+  task_id,     ///< taskId, of the tasks extension
   meta,        ///< _meta, an object when present; its members are in message::meta
   count,
 };
@@ -67,6 +68,7 @@ enum class result_key : std::uint8_t {
   input_requests,     ///< inputRequests
   request_state,      ///< requestState
   structured_content, ///< structuredContent
+  task_id,            ///< taskId, of the tasks extension
   count,
 };
 

@@ -26,6 +26,8 @@ lifecycle_actor::behavior_type counter(lifecycle_actor::pointer, int* retired) {
           [](const session_ended&) {},
           [](const log_level_changed&) {},
           [retired](const server_retired&) { ++*retired; },
+          [](const branch_wanted&) {},
+          [](const branch_done&) {},
           [](const sweep_sessions&) {}};
 }
 
@@ -51,8 +53,8 @@ struct fixture : dialogue {
   }
 
   void begin() {
-    server = system.spawn(server_behavior,
-                          server_setup{&process, registry, lifecycle, 0, first_link, settings});
+    server = system.spawn(server_behavior, server_setup{&process, registry, lifecycle, 0,
+                                                        first_link, settings, nullptr});
     tell(server, begin_server{});
   }
   /// The next thing that the registry heard is a state of the server.

@@ -82,9 +82,7 @@ class Servers:
         transport, era, endpoint = LEGS[leg]
         if transport == "stdio":
             arguments = [SOURCES.path("server.mjs"), "--stdio", "--era", era]
-            # Over stdio the server is told the truth about its client when that is asked for.
-            server = {"command": NODE, "args": arguments, "sessions": "per-profile"}
-            found = self.through(server, endpoint)
+            found = self.through({"command": NODE, "args": arguments}, endpoint)
         else:
             with Fixture(SOURCES, era) as fixture:
                 found = self.through({"url": fixture.url}, endpoint)

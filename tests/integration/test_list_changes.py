@@ -3,9 +3,10 @@
 import time
 import unittest
 
+from support.cases import GatewayCase
 from support.http_wire import WireError
 from support.mcp_client import META
-from support.nexus_process import eventually
+from support.nexus_process import eventually, stdio_server
 from support.transports import Transports
 
 
@@ -97,6 +98,19 @@ class ListChanges(Transports):
         with self.assertRaises(WireError):
             next(stream.messages(1))
         stream.connection.close()
+
+
+class SilentServer(GatewayCase):
+    @classmethod
+    def servers(cls):
+        return {"s": stdio_server("--era", "modern", "--silent", "--ttl", "1000")}
+
+    def test_its_lists_are_fetched_again_when_their_time_is_over(self):
+        client = self.modern()
+        names = lambda: [tool["name"] for tool in client.tools()]
+        client.call("s__change", {"names": ["fresh"], "times": 1})
+        self.assertNotIn("s__fresh", names())
+        eventually(lambda: "s__fresh" in names(), 20, 0.2, "the new tool")
 
 
 if __name__ == "__main__":

@@ -182,9 +182,10 @@ class PerCall(OverHttp):
 class OverStdio(GatewayCase):
     @classmethod
     def servers(cls):
+        cls.log = os.path.join(tempfile.mkdtemp(prefix="nexus-test-"), "seen.log")
         return {
             "all": stdio_server(),
-            "own": stdio_server(sessions="per-client-session"),
+            "own": stdio_server("--log", cls.log, sessions="per-client-session"),
             "pool": stdio_server(sessions="per-profile"),
         }
 
@@ -206,6 +207,24 @@ class OverStdio(GatewayCase):
         first.delete()
         eventually(lambda: own[0] not in self.gateway.children(), what="the end of its process")
         self.assertIn(own[1], self.gateway.children())
+
+    def test_its_server_may_ask_a_client_outside_of_any_call(self):
+        client = self.legacy(capabilities={"roots": {"listChanged": True}}).initialize()
+        stream = client.open_stream()
+        self.pid(client, "own")
+        client.notify("notifications/roots/list_changed")
+        question = next(stream.messages(10))
+        self.assertEqual(question["method"], "roots/list")
+        roots = {"roots": [{"uri": "file:///here", "name": "here"}]}
+        answer = {"jsonrpc": "2.0", "id": question["id"], "result": roots}
+        self.assertEqual(client.post(answer, client.headers()).status, 202)
+        seen = lambda: [
+            row["in"]["result"]
+            for row in rows(self.log)
+            if "in" in row and row["in"].get("id") == "roots-1"
+        ]
+        eventually(lambda: seen() == [roots], what="the roots")
+        stream.connection.close()
 
     def test_a_process_that_dies_takes_its_client_alone_along(self):
         first = self.legacy().initialize()

@@ -31,6 +31,8 @@ def parse_options():
     parser.add_argument("--broken", default="", help="list methods that are not served after all")
     parser.add_argument("--prompts", type=int, default=0, help="this many prompts more")
     parser.add_argument("--resources", type=int, default=0, help="this many resources more")
+    parser.add_argument("--ttl", type=int, default=60000, help="ms that modern lists may be kept")
+    parser.add_argument("--silent", action="store_true", help="tells no changes of its tools")
     parser.add_argument("--bare", action="store_true", help="without the built-in tools")
     parser.add_argument("--log", help="append every inbound message and event here, as JSON lines")
     parser.add_argument("--slow-start", type=float, default=0.0, help="seconds before initialize")

@@ -238,7 +238,8 @@ class Core:
             listener(method, uri)
 
     def list_changed(self):
-        self.tell("notifications/tools/list_changed")
+        if not self.options.silent:
+            self.tell("notifications/tools/list_changed")
 
     def tools(self):
         own = [] if self.options.bare else [definition(name) for name in TOOLS]
@@ -253,6 +254,8 @@ class Core:
             raise ValueError("batches are not for this server")
         if "id" not in message:
             self.notification(message)
+            if message.get("method") == "notifications/roots/list_changed":
+                send({"jsonrpc": "2.0", "id": "roots-1", "method": "roots/list"})
             return
         if "method" not in message:
             waiting = self.answers.get(message["id"])
@@ -362,7 +365,8 @@ class Core:
         raise Refusal(-32601, f"Method not found: {method}")
 
     def capabilities(self):
-        return {"tools": {"listChanged": True}, "logging": {}, **self.offers.capabilities()}
+        tools = {} if self.options.silent else {"listChanged": True}
+        return {"tools": tools, "logging": {}, **self.offers.capabilities()}
 
     def initialize(self, params):
         time.sleep(self.options.slow_start)
@@ -376,7 +380,7 @@ class Core:
         }
 
     def hints(self, call):
-        return {"ttlMs": 60000, "cacheScope": "public"} if call.modern else {}
+        return {"ttlMs": self.options.ttl, "cacheScope": "public"} if call.modern else {}
 
     def page(self, params, key, entries):
         start = int(params.get("cursor", "0") or 0)

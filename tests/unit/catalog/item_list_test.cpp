@@ -23,6 +23,26 @@ TEST_CASE("list_builder keeps definitions as they were sent", "[catalog]") {
   }
 }
 
+TEST_CASE("list_builder drops how a tool takes part in legacy tasks", "[catalog]") {
+  const std::string rest = R"("name":"a","inputSchema":{"type":"object"})";
+  for (const std::string text :
+       {R"({"execution":{"taskSupport":"required"},)" + rest + "}",
+        R"({"execution" : {} , )" + rest + "}", "{" + rest + R"(,"execution":{"x":[1]}})",
+        "{" + rest + R"( , "execution":{} })"}) {
+    INFO(text);
+    const auto c = listed({"[" + text + "," + definition("b") + "]"});
+    REQUIRE(names_of(*c) == std::vector<std::string>{"a", "b"});
+    const std::string kept(c->definition(c->items()[0]));
+    CHECK(kept.find("execution") == std::string::npos);
+    CHECK(kept.find(rest) != std::string::npos);
+    CHECK(kept.size() <= rest.size() + 3);
+    CHECK(c->problems().empty());
+  }
+  // A member of that name elsewhere means something else.
+  const auto c = listed({"[" + definition("a", R"(,"_meta":{"execution":{}})") + "]"});
+  CHECK(c->definition(c->items()[0]) == definition("a", R"(,"_meta":{"execution":{}})"));
+}
+
 TEST_CASE("list_builder joins pages in their order", "[catalog]") {
   const auto c = listed({page_of({"c", "a"}), "[]", page_of({"b"})});
   CHECK(names_of(*c) == std::vector<std::string>{"c", "a", "b"});

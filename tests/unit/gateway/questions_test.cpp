@@ -50,10 +50,14 @@ TEST_CASE("client capabilities are read in the forms of all revisions", "[gatewa
         R"({"sampling":{"tools":{},"context":{}}})");
   // Of the wrong type is absent, and so is an extension that the gateway would have to serve.
   CHECK(read(R"({"sampling":true,"roots":null,"elicitation":"form"})").to_json() == "{}");
-  const auto extended = read(R"({"extensions":{"io.modelcontextprotocol/tasks":{},)"
+  const auto extended = read(R"({"extensions":{"org.example/unknown":{},)"
                              R"("io.modelcontextprotocol/ui":{"mimeTypes":["a"]}}})");
   CHECK(extended.to_json() ==
         R"({"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["a"]}}})");
+  constexpr const char* tasks = R"({"extensions":{"io.modelcontextprotocol/tasks":{}}})";
+  CHECK(read(tasks).tasks);
+  CHECK(read(tasks).to_json() == tasks);
+  CHECK_FALSE(read(R"({"extensions":{"io.modelcontextprotocol/tasks":1}})").tasks);
 }
 
 TEST_CASE("a client is asked only for what it declares", "[gateway][questions]") {
@@ -100,6 +104,23 @@ TEST_CASE("inputRequests are read or refused as a whole", "[gateway][questions]"
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == mcp::make_error_code(mcp::errc::invalid_request));
   }
+}
+
+TEST_CASE("addresses that users have to visit become requests", "[gateway][questions]") {
+  json::scanner scanner;
+  const auto read_data = [&](std::string_view text) {
+    const auto copy = padded(text);
+    return url_elicitations_in({copy, json::kind::object}, scanner);
+  };
+  const auto found = read_data(R"({"elicitations":[7,{"mode":"url","elicitationId":"e","url":"u",)"
+                               R"("message":"m"},{"mode":"url"},{"url":"v"}]})");
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].key != found[1].key);
+  CHECK(found[0].kind == question_kind::elicitation);
+  CHECK(found[0].params == R"({"mode":"url","url":"u","message":"m"})");
+  CHECK(found[1].params == R"({"url":"v"})");
+  for (const auto* const odd : {"{}", R"({"elicitations":{}})", R"({"elicitations":[]})"})
+    CHECK(read_data(odd).empty());
 }
 
 TEST_CASE("results are told from what is none", "[gateway][questions]") {
