@@ -91,6 +91,10 @@ struct check_session {};
 /// The client ended it.
 struct end_session {};
 
+} // namespace nexus::actors
+
+namespace nexus::actors {
+
 // ---- To the lifecycle actor --------------------------------------------------------------------
 struct apply_settings {
   std::shared_ptr<const config::gateway> settings;

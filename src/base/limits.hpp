@@ -208,6 +208,8 @@ inline constexpr std::chrono::hours task_lifetime{24 * 7};
 
 /// Sessions with one server beside the shared one: over stdio each is a process.
 inline constexpr std::size_t branches_per_server_max = 256;
+/// How often a worker forgets sessions that ended on others.
+inline constexpr std::chrono::seconds session_sweep_interval{30};
 /// After that time without a call such a session is ended.
 inline constexpr std::chrono::minutes branch_idle_timeout{10};
 

@@ -29,7 +29,6 @@ enum class era_pin : std::uint8_t { automatic, legacy, modern };
 
 /// Whose calls share a session with a legacy server. Modern servers have no sessions.
 enum class session_mode : std::uint8_t {
-  automatic,          ///< shared over stdio, per_profile otherwise
   shared,             ///< everybody's
   per_profile,        ///< those of clients with the same capabilities
   per_principal,      ///< those of one authenticated caller with the same capabilities
@@ -68,7 +67,7 @@ struct server {
   tls_options tls;
   // all
   era_pin era = era_pin::automatic;
-  session_mode sessions = session_mode::automatic;
+  session_mode sessions = session_mode::shared;
   milliseconds call_timeout = limits::call_timeout_default;
   milliseconds connect_timeout = limits::connect_timeout_default;
   milliseconds handshake_timeout = limits::handshake_timeout_default;

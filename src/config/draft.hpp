@@ -32,7 +32,7 @@ struct server_draft {
   std::optional<text_at> tls_ca, tls_certificate, tls_key;
 
   era_pin era = era_pin::automatic;
-  session_mode sessions = session_mode::automatic;
+  session_mode sessions = session_mode::shared;
   std::optional<milliseconds> call_timeout, connect_timeout, handshake_timeout;
   std::optional<std::size_t> concurrency;
   bool lazy = false;
@@ -48,6 +48,6 @@ struct server_draft {
 
 inline constexpr std::string_view era_names[] = {"auto", "legacy", "2026-07-28"};
 inline constexpr std::string_view session_mode_names[] = {
-    "auto", "shared", "per-profile", "per-principal", "per-client-session", "per-call"};
+    "shared", "per-profile", "per-principal", "per-client-session", "per-call"};
 
 } // namespace nexus::config::detail

@@ -113,7 +113,7 @@ class server_printer {
     if (draft_.era != era_pin::automatic) {
       add("era", quote(era_names[static_cast<std::size_t>(draft_.era)]));
     }
-    if (draft_.sessions != session_mode::automatic)
+    if (draft_.sessions != session_mode::shared)
       add("sessions", quote(session_mode_names[static_cast<std::size_t>(draft_.sessions)]));
     add_time("timeout", draft_.call_timeout);
     add_time("connectTimeout", draft_.connect_timeout);

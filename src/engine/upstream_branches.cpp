@@ -17,10 +17,7 @@ using config::session_mode;
 bool upstream::has_branches() const noexcept {
   if (endpoint_->as || endpoint_->era == mcp::era::modern || !endpoint_->settings)
     return false;
-  const auto& settings = *endpoint_->settings;
-  if (settings.sessions == session_mode::automatic)
-    return settings.kind != config::transport::stdio;
-  return settings.sessions != session_mode::shared;
+  return endpoint_->settings->sessions != session_mode::shared;
 }
 
 std::string_view upstream::branch_key(const exchange& x, std::string& scratch) {

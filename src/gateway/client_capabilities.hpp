@@ -25,7 +25,7 @@ struct client_capabilities {
   bool sampling = false, sampling_tools = false, sampling_context = false;
   bool elicitation_form = false, elicitation_url = false;
   bool roots = false;
-  bool tasks = false; ///< the extension, which modern servers alone can be told of
+  bool tasks = false;     ///< the extension, which modern servers alone can be told of
   std::string extensions; ///< members of the `extensions` object, comma-separated, as they came
 
   /// Everything that the gateway can carry: what it declares where one connection serves all

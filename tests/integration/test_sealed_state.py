@@ -1,5 +1,5 @@
-"""What clients carry for the gateway: it holds at every replica with the same keys and nowhere else.
-Then the error of 2025-11-25 that sends users to an address first, for clients of either era."""
+"""What clients carry for the gateway: it holds at replicas with the same keys, nowhere else. Then
+the error of 2025-11-25 that sends users to an address first, for clients of either era."""
 
 import json
 import unittest
@@ -48,7 +48,8 @@ class Replicas(unittest.TestCase):
         self.assertEqual(self.page(second, cursor).result["tools"], mine)
         rotated = self.replica(OLDER, KEY)
         self.assertEqual(self.page(rotated, cursor).result["tools"], mine)
-        self.assertEqual(self.page(first, self.page(rotated).result["nextCursor"]).error["code"], -32602)
+        newer = self.page(rotated).result["nextCursor"]
+        self.assertEqual(self.page(first, newer).error["code"], -32602)
         for stranger in (self.replica(OLDER), self.replica()):
             self.assertEqual(self.page(stranger, cursor).error["code"], -32602)
 
@@ -78,7 +79,7 @@ class UrlElicitationRequired(GatewayCase):
     REFUSAL = {"code": -32042, "message": "go there first", "data": ADDRESSES}
 
     def test_a_legacy_client_gets_the_error_as_it_is(self):
-        answer = self.legacy(capabilities=URL_MODE).initialize().call("s__refuse", self.REFUSAL)
+        answer = self.legacy(capabilities=URL_MODE).call("s__refuse", self.REFUSAL)
         self.assertEqual(answer.error["code"], -32042)
         self.assertEqual(answer.error["data"], ADDRESSES)
 

@@ -70,15 +70,14 @@ class OverHttp(GatewayCase):
 
     @classmethod
     def servers(cls):
-        sessions = {} if cls.mode == "auto" else {"sessions": cls.mode}
-        return {"one": cls.fixture.config(**sessions)}
+        return {"one": cls.fixture.config(sessions=cls.mode)}
 
     def session_for(self, client, mark):
         self.assertEqual(client.call("one__echo", {"text": mark}).text, mark)
         return self.seen.session_of(mark)
 
     def client(self, capabilities=None):
-        return self.legacy(capabilities=capabilities).initialize()
+        return self.legacy(capabilities=capabilities)
 
 
 class Shared(OverHttp):
@@ -96,7 +95,7 @@ class Shared(OverHttp):
 
 
 class PerProfile(OverHttp):
-    mode = "auto"
+    mode = "per-profile"
 
     def test_clients_that_can_do_the_same_share_one(self):
         before = len(self.seen.capabilities())
@@ -193,9 +192,9 @@ class OverStdio(GatewayCase):
         return client.call(f"{server}__where").result["structuredContent"]["pid"]
 
     def test_processes(self):
-        first = self.legacy(capabilities=SAMPLING).initialize()
-        second = self.legacy().initialize()
-        third = self.legacy(capabilities=SAMPLING).initialize()
+        first = self.legacy(capabilities=SAMPLING)
+        second = self.legacy()
+        third = self.legacy(capabilities=SAMPLING)
         shared = {self.pid(client, "all") for client in (first, second, third)}
         self.assertEqual(len(shared), 1)
         own = [self.pid(client, "own") for client in (first, second, third)]
@@ -209,7 +208,7 @@ class OverStdio(GatewayCase):
         self.assertIn(own[1], self.gateway.children())
 
     def test_its_server_may_ask_a_client_outside_of_any_call(self):
-        client = self.legacy(capabilities={"roots": {"listChanged": True}}).initialize()
+        client = self.legacy(capabilities={"roots": {"listChanged": True}})
         stream = client.open_stream()
         self.pid(client, "own")
         client.notify("notifications/roots/list_changed")
@@ -227,8 +226,8 @@ class OverStdio(GatewayCase):
         stream.connection.close()
 
     def test_a_process_that_dies_takes_its_client_alone_along(self):
-        first = self.legacy().initialize()
-        second = self.legacy().initialize()
+        first = self.legacy()
+        second = self.legacy()
         other = self.pid(second, "own")
         before = self.pid(first, "own")
         answer = first.call("own__exit")

@@ -1,6 +1,6 @@
 """Promises C2 and C3: nobody gets a stranger's answer, and an answer keeps its bytes.
 
-NEXUS_STRANGERS_CALLS is the number of calls, 20,000 by default; the promise is made for 1,000,000."""
+NEXUS_STRANGERS_CALLS is the number of calls, 20,000 by default; the promise is for 1,000,000."""
 
 import json
 import os
@@ -31,8 +31,6 @@ class Caller:
         make = (test.legacy, test.modern)[number % 2]
         self.client = make(*(("/mcp",) if number % 4 < 2 else ("/s/json/mcp",)))
         self.own = number % 4 >= 2
-        if number % 2 == 0:
-            self.client.initialize() if self.client.session is None else None
 
     def tool(self, name):
         return name if self.own else f"{self.dice.choice(self.kinds)}__{name}"
@@ -114,7 +112,7 @@ class Strangers(Transports):
 RESULTS = (
     '{"content":[{"type":"text","text":"plain"}]}',
     '{ "content" : [ ] , "isError" : true }',
-    r'{"content":[{"type":"text","text":"\u00e9\/\ud83d\ude00 é 😀 \t"}],"x":{"a":[1.50,1E+2,-0.0]}}',
+    r'{"content":[{"type":"text","text":"\u00e9\/\ud83d\ude00 é 😀 \t"}],"x":[1.50,1E+2,-0.0]}',
     '{"content":[{"type":"image","data":"aGVsbG8=","mimeType":"image/png"}]}',
     '{"structuredContent":{"deep":[[[[{"a":null}]]]],"big":12345678901234567890},"content":[]}',
     '{"content":[{"type":"resource_link","uri":"x://y","name":"n"}],"_meta":{"own/key":{"b":[ ]}}}',
