@@ -25,7 +25,7 @@ TEST_CASE("list_builder keeps definitions as they were sent", "[catalog]") {
 
 TEST_CASE("list_builder drops how a tool takes part in legacy tasks", "[catalog]") {
   const std::string rest = R"("name":"a","inputSchema":{"type":"object"})";
-  for (const std::string text :
+  for (const std::string& text :
        {R"({"execution":{"taskSupport":"required"},)" + rest + "}",
         R"({"execution" : {} , )" + rest + "}", "{" + rest + R"(,"execution":{"x":[1]}})",
         "{" + rest + R"( , "execution":{} })"}) {
