@@ -189,8 +189,7 @@ void http_connection::finish() {
   finish_response();
 }
 
-// ---- Answers that are streams
-// ----------------------------------------------------------------------
+// ---- Answers that are streams ------------------------------------------------------------------
 
 void http_connection::begin_early() {
   if (state_ != state::answering || events_begun_ || active_ == nullptr)

@@ -1,10 +1,10 @@
 #include "gateway/classify.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
+#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "json/write.hpp"
 
@@ -107,53 +107,11 @@ std::expected<classified, refusal> classify_modern(const mcp::message& m,
   return classified{mcp::era::modern, *known};
 }
 
-constexpr std::string_view base64_alphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view encoded_prefix = "=?base64?", encoded_suffix = "?=";
 
 bool is_encoded(std::string_view value) {
   return value.size() >= encoded_prefix.size() + encoded_suffix.size() &&
          value.starts_with(encoded_prefix) && value.ends_with(encoded_suffix);
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.size() % 4 != 0)
-    return std::nullopt;
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 4) {
-    std::array<std::size_t, 4> digit{};
-    std::size_t padding = 0;
-    for (std::size_t k = 0; k < 4; ++k) {
-      const char c = text[i + k];
-      if (c == '=' && i + 4 == text.size() && k >= 2) {
-        ++padding;
-        continue;
-      }
-      digit[k] = base64_alphabet.find(c);
-      if (digit[k] == std::string_view::npos || padding != 0)
-        return std::nullopt;
-    }
-    const std::size_t bits = digit[0] << 18 | digit[1] << 12 | digit[2] << 6 | digit[3];
-    const std::size_t unused = padding == 2 ? 0xffff : padding == 1 ? 0xff : 0;
-    if ((bits & unused) != 0)
-      return std::nullopt;
-    for (std::size_t k = 0; k < 3 - padding; ++k)
-      out += static_cast<char>(bits >> (16 - 8 * k) & 0xff);
-  }
-  return out;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::size_t bits = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      bits = bits << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k)
-      out += k <= count ? base64_alphabet[bits >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
 }
 
 } // namespace
@@ -199,8 +157,12 @@ std::optional<std::string> decode_header_value(std::string_view value) {
   value = trim(value);
   if (!is_encoded(value))
     return std::string(value);
-  return decode_base64(value.substr(encoded_prefix.size(),
-                                    value.size() - encoded_prefix.size() - encoded_suffix.size()));
+  const auto encoded = value.substr(encoded_prefix.size(),
+                                    value.size() - encoded_prefix.size() - encoded_suffix.size());
+  std::string out;
+  if (!decode_base64(encoded, base64_form::standard, out))
+    return std::nullopt;
+  return out;
 }
 
 std::string encode_header_value(std::string_view value) {
@@ -209,7 +171,10 @@ std::string encode_header_value(std::string_view value) {
   const bool edges = !value.empty() && trim(value) != value;
   if (plain && !edges && !is_encoded(value))
     return std::string(value);
-  return std::string(encoded_prefix) + encode_base64(value) + std::string(encoded_suffix);
+  std::string out(encoded_prefix);
+  append_base64(out, value, base64_form::standard);
+  out += encoded_suffix;
+  return out;
 }
 
 std::string unsupported_version_data(std::string_view requested) {
