@@ -47,7 +47,7 @@ struct server_draft {
 [[nodiscard]] server_draft read_server(const server_source& source, findings& out);
 
 inline constexpr std::string_view era_names[] = {"auto", "legacy", "2026-07-28"};
-inline constexpr std::string_view session_mode_names[] = {
-    "shared", "per-profile", "per-principal", "per-client-session", "per-call"};
+inline constexpr std::string_view session_mode_names[] = {"shared", "per-profile", "per-principal",
+                                                          "per-client-session", "per-call"};
 
 } // namespace nexus::config::detail

@@ -112,8 +112,8 @@ void http_connection::on_error(const error& reason) {
 }
 
 void http_connection::on_drained() {
-  if (state_ == state::hosting)
-    stream_->resume_reading(); // paused by a guest
+  if (guest_)
+    return guest_->on_drained();
   follow();
 }
 

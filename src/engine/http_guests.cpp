@@ -2,6 +2,8 @@
 
 #include "engine/http_guests.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "base/log.hpp"
@@ -12,6 +14,9 @@ namespace nexus::engine {
 namespace {
 
 constexpr std::string_view text_plain = "text/plain; charset=utf-8";
+/// Bytes that are read before the answers to them are weighed: a request of sixty bytes may be
+/// answered with a long list.
+constexpr std::size_t piece_bytes = 4 * 1024;
 
 } // namespace
 
@@ -99,17 +104,39 @@ websocket_client::websocket_client(http_connection& host, worker& on, view_scope
               limits::websocket_control_frames_per_second}) {}
 
 void websocket_client::on_bytes(std::string_view bytes) {
-  feeding_ = true;
-  const auto fed = codec_.feed(bytes, on().now(), *this);
-  feeding_ = false;
-  if (!fed) {
-    on().metrics().refusals.add(metrics::refusal::envelope);
-    log::info("client", "websocket_refused", {{"reason", fed.error().message}});
-  }
-  flush();
+  if (unread_.empty())
+    bytes.remove_prefix(take(bytes));
+  unread_ += bytes;
   // Who asks and does not read is not read from either, until the answers have left.
   if (host_.stream_ && slow())
     host_.stream_->pause_reading();
+}
+
+void websocket_client::on_drained() {
+  const auto waiting = std::exchange(unread_, {});
+  on_bytes(waiting);
+  if (host_.stream_ && !slow())
+    host_.stream_->resume_reading();
+}
+
+std::size_t websocket_client::take(std::string_view bytes) {
+  std::size_t taken = 0;
+  while (taken < bytes.size() && host_.stream_ && !slow()) {
+    const auto piece = bytes.substr(taken, piece_bytes);
+    taken += piece.size();
+    feeding_ = true;
+    const auto fed = codec_.feed(piece, on().now(), *this);
+    feeding_ = false;
+    if (!fed) {
+      on().metrics().refusals.add(metrics::refusal::envelope);
+      log::info("client", "websocket_refused", {{"reason", fed.error().message}});
+      taken = bytes.size();
+    }
+    flush();
+    if (codec_.now_phase() == websocket::phase::closed)
+      return bytes.size();
+  }
+  return taken;
 }
 
 void websocket_client::on_text(std::string& message) {

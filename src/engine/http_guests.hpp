@@ -18,6 +18,8 @@ class http_guest : public duplex_client {
  public:
   /// Bytes that the client sent.
   virtual void on_bytes(std::string_view bytes) = 0;
+  /// What was to be sent has left.
+  virtual void on_drained() {}
   /// Nothing was written for a while.
   virtual void keep_alive() = 0;
   /// Ends the connection the way its protocol wants.
@@ -57,15 +59,19 @@ class websocket_client final : public http_guest, private websocket::handler {
 
  private:
   void on_bytes(std::string_view bytes) override;
+  void on_drained() override;
   void keep_alive() override;
   void hang_up() override;
   void write(std::string_view text) override;
   void on_text(std::string& message) override;
   void on_close(std::uint16_t code, std::string_view reason) override;
+  /// Takes bytes while the client takes the answers. @returns how many
+  [[nodiscard]] std::size_t take(std::string_view bytes);
   /// Sends what the codec has queued; ends the connection when it is closed.
   void flush();
 
   websocket::codec codec_;
+  std::string unread_; ///< came before reading was paused
   bool feeding_ = false;
 };
 

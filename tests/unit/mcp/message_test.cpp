@@ -335,7 +335,8 @@ TEST_CASE("mcp message knows every name of its keys", "[mcp][message]") {
       {param_key::notifications, "notifications"},
       {param_key::protocol_version, "protocolVersion"},
       {param_key::capabilities, "capabilities"},
-      {param_key::client_info, "clientInfo"}};
+      {param_key::client_info, "clientInfo"},
+      {param_key::task_id, "taskId"}};
   CHECK(std::size(params) + 1 == static_cast<std::size_t>(param_key::count));
   for (const auto& [key, name] : params) {
     const parsed p(request_with(std::string(R"("params":{")") + name + "\":\"v\"}"));
@@ -356,7 +357,8 @@ TEST_CASE("mcp message knows every name of its keys", "[mcp][message]") {
       {result_key::instructions, "instructions"},
       {result_key::input_requests, "inputRequests"},
       {result_key::request_state, "requestState"},
-      {result_key::structured_content, "structuredContent"}};
+      {result_key::structured_content, "structuredContent"},
+      {result_key::task_id, "taskId"}};
   CHECK(std::size(results) == static_cast<std::size_t>(result_key::count));
   for (const auto& [key, name] : results) {
     const parsed p(std::string(R"({"jsonrpc":"2.0","id":1,"result":{")") + name + "\" : [1]}}");
