@@ -14,6 +14,7 @@ from support.nexus_process import (
     HttpFixture,
     Nexus,
     eventually,
+    json_lines,
     stdio_server,
     within,
 )
@@ -361,11 +362,9 @@ class OfServers(unittest.TestCase):
         return gateway.wait_servers()
 
     def asked(self, stream="call"):
-        with open(self.log, encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file]
         return [
             row["headers"]["Last-Event-ID"]
-            for row in rows
+            for row in json_lines(self.log)
             if row.get("http") == "GET" and stream in row["headers"].get("Last-Event-ID", "")
         ]
 

@@ -8,15 +8,10 @@ import tempfile
 import unittest
 
 from support.cases import GatewayCase
-from support.nexus_process import HttpFixture, eventually, stdio_server
+from support.nexus_process import HttpFixture, eventually, json_lines, stdio_server
 
 SAMPLING = {"sampling": {}}
 FORMS = {"elicitation": {"form": {}}}
-
-
-def rows(path):
-    with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
 
 
 class Seen:
@@ -27,7 +22,7 @@ class Seen:
 
     def posts(self):
         found, session = [], None
-        for row in rows(self.path):
+        for row in json_lines(self.path):
             if row.get("http") == "POST":
                 fields = {name.lower(): value for name, value in row["headers"].items()}
                 session = fields.get("mcp-session-id")
@@ -51,7 +46,7 @@ class Seen:
         )
 
     def ended(self):
-        return sum(row.get("http") == "DELETE" for row in rows(self.path))
+        return sum(row.get("http") == "DELETE" for row in json_lines(self.path))
 
 
 class OverHttp(GatewayCase):
@@ -219,7 +214,7 @@ class OverStdio(GatewayCase):
         self.assertEqual(client.post(answer, client.headers()).status, 202)
         seen = lambda: [
             row["in"]["result"]
-            for row in rows(self.log)
+            for row in json_lines(self.log)
             if "in" in row and row["in"].get("id") == "roots-1"
         ]
         eventually(lambda: seen() == [roots], what="the roots")

@@ -65,6 +65,13 @@ def eventually(check, timeout=10.0, interval=0.02, what="the condition"):
         time.sleep(interval)
 
 
+def json_lines(path):
+    """The objects of a file of JSON lines that is being written: what has come of a last line that
+    is not whole yet is left for the next time."""
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.endswith("\n")]
+
+
 def process_table():
     """pid -> (parent, state, command name) of every process."""
     table = {}

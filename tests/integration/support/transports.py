@@ -1,12 +1,11 @@
 """A gateway with one fixture server of every transport and era."""
 
 import contextlib
-import json
 import os
 import tempfile
 
 from support.cases import GatewayCase
-from support.nexus_process import HttpFixture, stdio_server
+from support.nexus_process import HttpFixture, json_lines, stdio_server
 
 
 class Transports(GatewayCase):
@@ -42,8 +41,7 @@ class Transports(GatewayCase):
     def server_log(self, kind):
         if not os.path.exists(self.logs[kind]):
             return []  # nothing was received yet
-        with open(self.logs[kind], encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        return json_lines(self.logs[kind])
 
     def received(self, kind, method):
         rows = [row["in"] for row in self.server_log(kind) if "in" in row]
