@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
-#include "engine/server_link.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 #include "gateway/render.hpp"
