@@ -30,7 +30,7 @@ void on_check(self_pointer self) {
   if (s.session->listens() || idle < idle_max)
     return;
   if (!s.session->closed.exchange(true)) {
-    s.process->sessions.fetch_sub(1);
+    s.process->sessions.release();
     s.process->post(s.session->home,
                     [id = s.session->id](engine::worker& home) { home.forget_session(id); });
     log::debug("session", "expired",

@@ -266,7 +266,7 @@ void running_system::connect_metrics() {
   from.servers = [this] { return process_.server_samples(); };
   from.gateway = [this] {
     metrics::gateway_sample sample;
-    sample.sessions = process_.sessions;
+    sample.sessions = process_.sessions.taken();
     sample.permits_max = process_.limits.calls_in_flight;
     sample.actors = system_->registry().running();
     sample.catalog_tools = process_.catalogue_tools;

@@ -46,14 +46,14 @@ void initialize(worker& on, exchange& x) {
   const auto requested = x.request.params[param_key::protocol_version];
   if (!requested.is(json::kind::string))
     return refuse(on, x, errc::invalid_params, "initialize needs params.protocolVersion", {}, 400);
-  if (shared.sessions.load(std::memory_order_relaxed) >= shared.limits.sessions) {
+  const auto* const shown = on.view(x.scope);
+  if (shown == nullptr)
+    return refuse_unconfigured(on, x);
+  if (!shared.sessions.admit()) {
     on.metrics().refusals.add(metrics::refusal::sessions);
     return refuse(on, x, errc::internal_error, "too many sessions are open; try again later", {},
                   503);
   }
-  const auto* const shown = on.view(x.scope);
-  if (shown == nullptr)
-    return refuse_unconfigured(on, x);
   auto opened = std::make_shared<session>();
   opened->id = make_session_id(on.id());
   opened->home = on.id();
@@ -68,7 +68,6 @@ void initialize(worker& on, exchange& x) {
   opened->touch(on.now());
   for (const auto kind : catalog::list_kinds)
     opened->seen[index_of(kind)] = shown->list(kind).fingerprint();
-  shared.sessions.fetch_add(1, std::memory_order_relaxed);
   on.add_session(opened);
   x.caller = opened;
   x.opened_session = true;

@@ -35,7 +35,7 @@ void duplex_client::leave() {
 void duplex_client::close_session() {
   if (!session_ || session_->closed.exchange(true))
     return;
-  worker_.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
+  worker_.shared().sessions.release();
   worker_.forget_session(session_->id);
   worker_.shared().plane->session_closed(session_);
 }

@@ -333,7 +333,7 @@ void http_connection::serve_delete(view_scope scope) {
     if (found && found->scope != scope)
       found = nullptr;
     if (found && !found->closed.exchange(true)) {
-      there.shared().sessions.fetch_sub(1, std::memory_order_relaxed);
+      there.shared().sessions.release();
       there.forget_session(wanted);
       there.shared().plane->session_closed(found);
       end_event_streams(there.shared(), found);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/admission.hpp"
 #include "base/clock.hpp"
 #include "base/ids.hpp"
 #include "base/unique_function.hpp"
@@ -72,8 +73,8 @@ class process {
   /// Bytes that the replay logs of all sessions hold.
   const std::shared_ptr<replay_log::budget> replay_bytes = std::make_shared<replay_log::budget>(0);
   std::atomic<bool> draining{false};
-  std::atomic<std::uint64_t> sessions{0};
-  std::atomic<std::uint64_t> connections{0};
+  admission sessions{limits.sessions};
+  admission connections{limits.connections};
   std::atomic<std::uint64_t> catalogue_tools{0}, catalogue_generation{0};
 
   /// Each server's permits and state, for the metrics. @thread any

@@ -319,7 +319,7 @@ void worker::learn_resources(std::uint32_t slot, std::string_view result) {
 
 result<net::endpoint> worker::listen(const net::endpoint& at) {
   auto listening = reactor_->listen(at, [this](net::stream_ptr accepted, const net::endpoint&) {
-    if (shared_.connections.load(std::memory_order_relaxed) >= shared_.limits.connections) {
+    if (!shared_.connections.admit()) {
       metrics_.refusals.add(metrics::refusal::connections);
       return; // destroying the stream closes it
     }
@@ -337,7 +337,6 @@ void worker::stop_listening() {
 }
 
 void worker::adopt_connection(std::unique_ptr<http_connection> connection) {
-  shared_.connections.fetch_add(1, std::memory_order_relaxed);
   metrics_.client_connections.up();
   connections_.emplace(connection->id(), std::move(connection));
 }
@@ -346,7 +345,7 @@ void worker::drop_connection(http_connection& connection) {
   const auto found = connections_.find(connection.id());
   if (found == connections_.end())
     return;
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  shared_.connections.release();
   metrics_.client_connections.down();
   auto dead = std::move(found->second);
   connections_.erase(found);

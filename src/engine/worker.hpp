@@ -146,6 +146,7 @@ class worker {
   /// Starts accepting clients. @returns the bound address
   [[nodiscard]] result<net::endpoint> listen(const net::endpoint& at);
   void stop_listening();
+  /// @pre its place is taken: process::connections
   void adopt_connection(std::unique_ptr<http_connection> connection);
   void drop_connection(http_connection& connection);
   [[nodiscard]] http_connection* find_connection(std::uint64_t id) noexcept;

@@ -107,9 +107,15 @@ class Counts(GatewayCase):
     def test_connections_beyond_the_limit_are_closed(self):
         open_ones = [Connection(self.address) for _ in range(40)]
         try:
-            time.sleep(0.3)
-            ended = sum(1 for c in open_ones if c.at_end(0.05))
-            self.assertGreaterEqual(ended, 20)
+            held = list(open_ones)
+
+            def ended():
+                held[:] = [c for c in held if not c.at_end(0.05)]
+                return len(held) <= 20
+
+            eventually(ended, what="the end of the connections beyond the limit")
+            # Those over which the start was watched may still have held a place.
+            self.assertGreater(len(held), 10)
         finally:
             for c in open_ones:
                 c.close()
