@@ -13,7 +13,7 @@ build_packages=(
   # libraries of the gateway
   libcaf-dev liburing-dev libsimdjson-dev libboost-dev libssl-dev libfmt-dev libspdlog-dev
   libjsoncpp-dev libtomlplusplus-dev prometheus-cpp-dev libmimalloc-dev libcli11-dev
-  libwslay-dev libstemmer-dev libre2-dev
+  libwslay-dev libstemmer-dev libre2-dev libsqlite3-dev
   # the sample servers, and the client of the quickstart
   nlohmann-json3-dev tzdata curl ca-certificates
   # configuring the tests looks for it

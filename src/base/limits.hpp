@@ -148,6 +148,22 @@ inline constexpr std::size_t search_results_max = 200;
 inline constexpr std::size_t search_typos_max = 6;
 inline constexpr std::size_t search_typo_readings_max = 4;
 
+// ---- State on disk ---------------------------------------------------------------------------
+/// How long a write waits for another process that uses the same file.
+inline constexpr milliseconds store_busy_timeout{5'000};
+/// One value: a catalogue of one server is as large as the answers it came in.
+inline constexpr std::size_t stored_value_bytes_max = http_response_body_bytes_max;
+/// Servers whose lists are kept; those that were listed longest ago are forgotten.
+inline constexpr std::int64_t stored_servers_max = 4'096;
+/// Changed definitions that are remembered, and definitions that a server lists no longer.
+inline constexpr std::int64_t pin_changes_max = 2'000;
+inline constexpr std::int64_t gone_pins_per_server_max = 1'000;
+/// What is told of one change: members that differ, and the bytes of a value before and after.
+inline constexpr std::size_t pin_differences_max = 16;
+inline constexpr std::size_t pin_shown_bytes = 160;
+/// Kept of a definition; of a larger one only the digest of its text is. One of 100 KiB is rare.
+inline constexpr std::size_t pinned_definition_bytes_max = 256 * 1024;
+
 // ---- Schemas of arguments --------------------------------------------------------------------
 /// Subschemas of one tool; real ones have a few hundred at most.
 inline constexpr std::size_t schema_nodes_max = 20'000;

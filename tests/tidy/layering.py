@@ -6,8 +6,8 @@ LEVELS = {
     "src/base": 0,
     "src/json": 1, "src/http": 1, "src/seal": 1, "src/config": 1, "src/metrics": 1,
     "src/mcp": 2, "src/catalog": 2, "src/websocket": 2, "src/auth": 2, "src/policy": 2,
-    "src/search": 2, "src/schema": 2, "src/cache": 2,
-    "src/gateway": 3, "src/net": 3,
+    "src/search": 2, "src/schema": 2, "src/cache": 2, "src/store": 2,
+    "src/gateway": 3, "src/net": 3, "src/registry": 3,
     "src/engine": 4,
     "src/cli": 5, "actors": 5,
     "src": 6,  # main.cpp
@@ -24,6 +24,7 @@ THIRD_PARTY = (
     (r"wslay/", {"src/websocket"}),
     (r"libstemmer\.h", {"src/search"}),
     (r"re2/", {"src/schema"}),
+    (r"sqlite3\.h", {"src/store"}),
     (r"json/|toml\+\+/", {"src/config"}),
     (r"spdlog/", {"src/base"}),
     (r"CLI/", {"src/cli"}),
@@ -35,7 +36,7 @@ FREE = re.compile(r"fmt/|sys/|linux/|netinet/|arpa/|net/|[a-z_0-9]+(\.h)?$")
 SOCKETS = re.compile(r"(sys/(socket|epoll|un)|netdb|poll)\.h$")
 SANS_IO = {"src/json", "src/http", "src/seal", "src/config", "src/metrics", "src/mcp",
            "src/catalog", "src/websocket", "src/auth", "src/policy", "src/search",
-           "src/schema", "src/gateway"}
+           "src/schema", "src/gateway", "src/registry"}
 # CAF is one folder thick: beside actors/ only its tests and the measurement that chose it.
 CAF_BESIDE = ("tests/actors/", "bench/")
 
