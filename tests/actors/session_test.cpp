@@ -84,7 +84,7 @@ TEST_CASE("a session that its client ended is not counted twice", "[actors][sess
   const auto ended = f.open();
   // As the worker of a DELETE does before it tells.
   ended->closed = true;
-  f.process.sessions.fetch_sub(1);
+  f.process.sessions.release();
   f.home->forget_session(ended->id);
   f.tell(f.lifecycle, session_ended{ended->id});
   f.live(idle_timeout * 2);
