@@ -36,7 +36,7 @@ class store_category final : public std::error_category {
 const store_category category;
 
 constexpr std::string_view pin_columns =
-    "server, kind, name, sha256, first_seen, changed_at, gone_at";
+    "server, kind, name, sha256, held_sha256, first_seen, changed_at, gone_at";
 
 pin read_pin(const query& row) {
   pin out;
@@ -44,9 +44,10 @@ pin read_pin(const query& row) {
   out.kind = row.text(1);
   out.name = row.text(2);
   out.sha256 = row.text(3);
-  out.first_seen = row.number(4);
-  out.changed_at = row.number(5);
-  out.gone_at = row.number(6);
+  out.held_sha256 = row.text(4);
+  out.first_seen = row.number(5);
+  out.changed_at = row.number(6);
+  out.gone_at = row.number(7);
   return out;
 }
 
@@ -58,13 +59,12 @@ result<> checked_size(std::size_t bytes, std::string_view what) {
 }
 
 result<> write_pins(sqlite3* on, const std::vector<pin>& pins) {
-  query put(on, "INSERT INTO pin(server, kind, name, sha256, definition, first_seen, changed_at, "
-                "gone_at) VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET sha256=excluded.sha256,"
-                "definition=excluded.definition, changed_at=excluded.changed_at, "
-                "gone_at=excluded.gone_at");
+  query put(on, "INSERT OR REPLACE INTO pin(server, kind, name, sha256, definition, held_sha256, "
+                "held_definition, first_seen, changed_at, gone_at) VALUES(?,?,?,?,?,?,?,?,?,?)");
   for (const pin& p : pins) {
     put.bind(p.server).bind(p.kind).bind(p.name).bind(p.sha256).bind(p.definition);
-    put.bind(p.first_seen).bind(p.changed_at).bind(p.gone_at);
+    put.bind(p.held_sha256).bind(p.held_definition).bind(p.first_seen);
+    put.bind(p.changed_at).bind(p.gone_at);
     if (auto done = put.run(); !done)
       return done;
   }
@@ -183,13 +183,16 @@ result<std::vector<saved_catalogue>> database::catalogues() {
 
 result<std::vector<pin>> database::pins_of(std::string_view server) {
   std::vector<pin> out;
-  query rows(impl_->on(),
-             fmt::format("SELECT {}, definition FROM pin WHERE server = ? ORDER BY kind, name",
-                         pin_columns));
+  query rows(
+      impl_->on(),
+      fmt::format(
+          "SELECT {}, definition, held_definition FROM pin WHERE server = ? ORDER BY kind, name",
+          pin_columns));
   rows.bind(server);
   while (rows.next()) {
     out.push_back(read_pin(rows));
-    out.back().definition = rows.text(7);
+    out.back().definition = rows.text(8);
+    out.back().held_definition = rows.text(9);
   }
   if (auto read = rows.outcome(); !read)
     return std::unexpected(read.error());
@@ -218,6 +221,16 @@ result<> database::update_pins(std::string_view server, const pin_update& what) 
   if (auto done = trim(impl_->on(), server); !done)
     return done;
   return all.commit();
+}
+
+result<std::size_t> database::accept_pins(std::string_view server, std::string_view name,
+                                          wall_ms now) {
+  query accept(impl_->on(), "UPDATE pin SET sha256 = held_sha256, definition = held_definition, "
+                            "held_sha256 = '', held_definition = '', changed_at = ? "
+                            "WHERE server = ? AND held_sha256 <> '' AND ? IN ('', name)");
+  if (auto done = accept.bind(now).bind(server).bind(name).run(); !done)
+    return std::unexpected(done.error());
+  return static_cast<std::size_t>(sqlite3_changes(impl_->on()));
 }
 
 result<std::vector<change>> database::changes(std::size_t at_most) {

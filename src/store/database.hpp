@@ -42,6 +42,8 @@ struct pin {
   std::string server, kind, name;
   std::string sha256;     ///< of the canonical definition, in hexadecimal digits
   std::string definition; ///< to tell what changed; empty when it is too large to be kept
+  /// The one that the server tells instead, and that waits to be accepted; empty: none.
+  std::string held_sha256, held_definition;
   wall_ms first_seen = 0;
   wall_ms changed_at = 0; ///< 0: never
   wall_ms gone_at = 0;    ///< no longer listed since; 0: it is
@@ -99,6 +101,10 @@ class database {
   /// The history keeps the newest limits::pin_changes_max changes, and the pins of a server the
   /// newest limits::gone_pins_per_server_max of what is gone.
   [[nodiscard]] result<> update_pins(std::string_view server, const pin_update& what);
+  /// What a server tells instead of its pins takes their place. @param name one of its items; empty
+  /// for all @returns how many pins changed
+  [[nodiscard]] result<std::size_t> accept_pins(std::string_view server, std::string_view name,
+                                                wall_ms now);
   /// The newest first.
   [[nodiscard]] result<std::vector<change>> changes(std::size_t at_most);
 

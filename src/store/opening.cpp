@@ -30,8 +30,9 @@ CREATE TABLE catalogue(
   instructions TEXT NOT NULL, saved_at INTEGER NOT NULL) STRICT;
 CREATE TABLE pin(
   server TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL,
-  definition TEXT NOT NULL, first_seen INTEGER NOT NULL, changed_at INTEGER NOT NULL,
-  gone_at INTEGER NOT NULL, PRIMARY KEY(server, kind, name)) STRICT;
+  definition TEXT NOT NULL, held_sha256 TEXT NOT NULL, held_definition TEXT NOT NULL,
+  first_seen INTEGER NOT NULL, changed_at INTEGER NOT NULL, gone_at INTEGER NOT NULL,
+  PRIMARY KEY(server, kind, name)) STRICT;
 CREATE TABLE change(
   number INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL, kind TEXT NOT NULL,
   name TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, summary TEXT NOT NULL,

@@ -80,7 +80,7 @@ TEST_CASE("store keeps what it was told over a restart", "[store]") {
     auto again = catalogue_of("b");
     again.instructions = std::string("with\0zero", 9);
     REQUIRE(db.put_catalogue(again));
-    REQUIRE(db.update_pins("a", {{{"a", "tool", "t", "11", "{}", now, 0, 0}},
+    REQUIRE(db.update_pins("a", {{{"a", "tool", "t", "11", "{}", "", "", now, 0, 0}},
                                  {{0, "a", "tool", "t", "00", "11", "{}", now}}}));
     REQUIRE(db.put_vmcp("v", "{}", 0, now) == 1U);
   }
@@ -203,14 +203,39 @@ TEST_CASE("store gives generations to virtual MCPs and refuses stale changes", "
   CHECK(db.remove_vmcp("v") == false);
 }
 
+TEST_CASE("store puts what is held in the place of the pin when it is accepted", "[store]") {
+  auto made = database::in_memory();
+  REQUIRE(made);
+  pin_update update;
+  for (const char* name : {"one", "two", "same"})
+    update.put.push_back({"a", "tool", name, "1", "old", "2", "new", now, 0, 0});
+  update.put.back().held_sha256 = update.put.back().held_definition = "";
+  update.put.push_back({"b", "tool", "one", "1", "old", "2", "new", now, 0, 0});
+  REQUIRE(made->update_pins("a", update));
+  CHECK(made->accept_pins("a", "none", now + 1) == 0U);
+  CHECK(made->accept_pins("a", "one", now + 1) == 1U);
+  CHECK(made->accept_pins("a", "", now + 2) == 1U);
+  const auto pins = made->pins_of("a");
+  REQUIRE(pins->size() == 3);
+  for (const auto& [name, definition, changed] :
+       {std::tuple{"one", "new", now + 1}, {"same", "old", wall_ms{0}}, {"two", "new", now + 2}}) {
+    const auto found = std::find_if(pins->begin(), pins->end(),
+                                    [&](const pin& p) { return p.name == std::string_view(name); });
+    CHECK(found->definition == definition);
+    CHECK(found->changed_at == changed);
+    CHECK(found->held_sha256.empty());
+  }
+  CHECK(made->pins_of("b")->at(0).held_sha256 == "2");
+}
+
 TEST_CASE("store forgets the oldest beyond its limits", "[store]") {
   auto made = database::in_memory();
   REQUIRE(made);
   database& db = *made;
   pin_update update;
   for (std::int64_t i = 0; i < limits::gone_pins_per_server_max + 10; ++i)
-    update.put.push_back({"a", "tool", std::to_string(i), "1", "", now, 0, now + i});
-  update.put.push_back({"a", "tool", "listed", "1", "", now, 0, 0});
+    update.put.push_back({"a", "tool", std::to_string(i), "1", "", "", "", now, 0, now + i});
+  update.put.push_back({"a", "tool", "listed", "1", "", "", "", now, 0, 0});
   for (std::int64_t i = 0; i < limits::pin_changes_max + 10; ++i)
     update.changes.push_back({0, "a", "tool", "t", "1", "2", "{}", now + i});
   REQUIRE(db.update_pins("a", update));
