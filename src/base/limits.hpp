@@ -219,6 +219,11 @@ inline constexpr std::size_t parked_calls_max = 1'000;
 
 /// A task's own id, which the client's id of it carries.
 inline constexpr std::size_t task_id_bytes_max = 1'024;
+/// Tasks that one listening stream follows.
+inline constexpr std::size_t tasks_per_listen_max = 256;
+/// Listening streams that follow tasks of one server: each is a request of ours that stays open,
+/// over HTTP with a connection of its own.
+inline constexpr std::size_t task_listens_per_server_max = 1'024;
 /// How long a task can be followed. Most servers forget their tasks earlier.
 inline constexpr std::chrono::hours task_lifetime{24 * 7};
 

@@ -6,6 +6,7 @@
 
 #include "engine/exchange.hpp"
 #include "engine/resource_hub.hpp"
+#include "engine/task_hub.hpp"
 #include "engine/worker.hpp"
 #include "gateway/render.hpp"
 #include "json/write.hpp"
@@ -22,7 +23,7 @@ using catalog::words_of;
 class filter_visitor final : public json::visitor {
  public:
   std::array<bool, catalog::families.size()> lists{};
-  json::slice resources;
+  json::slice resources, tasks;
   step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
   void on_member(unsigned, const json::member& found) override {
     for (const auto of : catalog::families)
@@ -30,6 +31,8 @@ class filter_visitor final : public json::visitor {
         lists[index_of(of)] = found.value.raw == "true";
     if (found.key == "resourceSubscriptions")
       resources = found.value;
+    if (found.key == "taskIds")
+      tasks = found.value;
   }
 };
 
@@ -75,6 +78,7 @@ void change_watch::read_filter(const exchange& listen) {
       on_.scanner().scan_array(filter.resources.raw, named))
     for (const auto uri : named.uris)
       claim(uri);
+  claim_tasks(filter.tasks);
 }
 
 void change_watch::claim(json::slice uri) {
@@ -111,6 +115,7 @@ std::vector<std::string> change_watch::follow_servers() {
   const auto known = session_
                          ? session_->subscriptions.all()
                          : decltype(session_->subscriptions.all())(claims_.begin(), claims_.end());
+  follow_tasks_of_replaced_servers();
   std::vector<std::string> due;
   for (const auto& [uri, slot] : known) {
     if (on_.snapshot().part(slot) != nullptr)
@@ -146,6 +151,8 @@ std::string change_watch::update(std::uint32_t slot, std::string_view subscribed
 void change_watch::end() {
   for (const auto& [uri, slot] : std::exchange(claims_, {}))
     unsubscribe_at_home(on_.shared(), slot, uri, subscriber_);
+  for (const auto& of : std::exchange(task_servers_, {}))
+    leave_tasks_at_home(on_.shared(), of.slot, subscriber_);
 }
 
 void change_watch::saw(list_kind kind) {
@@ -153,21 +160,22 @@ void change_watch::saw(list_kind kind) {
     told_[index_of(kind)] = shown->list(kind).fingerprint();
 }
 
-std::string change_watch::subscription_meta() const {
-  return fmt::format(R"("_meta":{{"io.modelcontextprotocol/subscriptionId":{}}})",
+std::string change_watch::subscription_meta(std::string_view others) const {
+  return fmt::format(R"("_meta":{{{}"io.modelcontextprotocol/subscriptionId":{}}})", others,
                      subscription_id_);
 }
 
-std::string change_watch::notification(std::string_view method, std::string_view members) const {
+std::string change_watch::notification(std::string_view method, std::string_view members,
+                                       std::string_view meta) const {
   std::string params(members);
   if (!subscription_id_.empty())
-    params += (params.empty() ? "" : ",") + subscription_meta();
+    params += (params.empty() ? "" : ",") + subscription_meta(meta);
   std::string text;
   gateway::append_own_notification(text, method, params.empty() ? params : '{' + params + '}');
   return text;
 }
 
-std::string change_watch::acknowledgement() {
+std::vector<std::string> change_watch::acknowledgement() {
   if (acknowledged_ || unsettled_ > 0)
     return {};
   acknowledged_ = true;
@@ -184,9 +192,13 @@ std::string change_watch::acknowledgement() {
     }
     list += ']';
   }
+  if (const auto ids = task_ids(); !ids.empty())
+    members.raw("taskIds", ids);
   members.end();
-  return notification("notifications/subscriptions/acknowledged",
-                      fmt::format(R"("notifications":{})", honoured));
+  std::vector<std::string> due{notification("notifications/subscriptions/acknowledged",
+                                            fmt::format(R"("notifications":{})", honoured))};
+  append_held_back(due);
+  return due;
 }
 
 std::string change_watch::farewell() const {

@@ -15,6 +15,7 @@ namespace nexus::engine {
 
 class exchange;
 class worker;
+struct task_news;
 
 /// What one listener wants to hear, and what it has been told: the stream of a legacy session, or a
 /// modern subscriptions/listen. @thread its worker
@@ -30,9 +31,9 @@ class change_watch {
   [[nodiscard]] view_scope scope() const noexcept { return scope_; }
   /// The listen's id as JSON; empty for a session.
   [[nodiscard]] const std::string& subscription_id() const noexcept { return subscription_id_; }
-  /// The first message of a listen: what of its filter is honoured. Empty as long as servers have
-  /// not answered to its subscriptions, and once it was given; nothing else is said before.
-  [[nodiscard]] std::string acknowledgement();
+  /// The first message of a listen: what of its filter is honoured; and then what was held back for
+  /// it. Empty as long as servers have not answered to its subscriptions, and once it was given.
+  [[nodiscard]] std::vector<std::string> acknowledgement();
   /// The last message of a listen that the gateway ends.
   [[nodiscard]] std::string farewell() const;
 
@@ -45,6 +46,8 @@ class change_watch {
                                    std::string_view uri) const;
   /// What came of one of the listen's subscriptions.
   void settle(std::uint64_t subscriber, std::string_view uri, bool stands);
+  /// What a server says to tasks. @returns what the client is due to hear now
+  [[nodiscard]] std::vector<std::string> take(const task_news& news);
   /// Subscribes again where a server was replaced by another. @returns notifications for the
   /// resources whose updates may have been missed
   [[nodiscard]] std::vector<std::string> follow_servers();
@@ -55,8 +58,16 @@ class change_watch {
   void read_filter(const exchange& listen);
   void claim(json::slice uri);
   /// `method` as a notification to this listener. @param members of params, with commas between
-  [[nodiscard]] std::string notification(std::string_view method, std::string_view members) const;
-  [[nodiscard]] std::string subscription_meta() const;
+  /// @param meta members of a listen's _meta, each before a comma
+  [[nodiscard]] std::string notification(std::string_view method, std::string_view members,
+                                         std::string_view meta = {}) const;
+  // Tasks, in change_watch_tasks.cpp
+  void claim_tasks(json::slice ids);
+  void follow_tasks_of_replaced_servers();
+  void append_held_back(std::vector<std::string>& due);
+  /// The tasks that are followed, as a JSON array; empty for none.
+  [[nodiscard]] std::string task_ids() const;
+  [[nodiscard]] std::string subscription_meta(std::string_view others = {}) const;
 
   worker& on_;
   view_scope scope_;
@@ -64,8 +75,20 @@ class change_watch {
   std::string subscription_id_;
   std::uint64_t subscriber_ = 0;
   std::map<std::string, std::uint32_t, std::less<>> claims_; ///< a listen's resources, with slots
-  std::size_t unsettled_ = 0;
-  bool acknowledged_ = false;                                    ///< or none is due
+  struct followed_task {
+    std::string client_id;
+    std::string held_back; ///< its last notification before the acknowledgement
+  };
+  struct task_server {
+    std::string name;
+    std::uint32_t slot = 0;
+    bool settled = false;
+    std::map<std::string, followed_task, std::less<>> tasks; ///< by the server's ids
+  };
+  void follow_at_home(const task_server& of);
+  std::vector<task_server> task_servers_; ///< a listen's
+  std::size_t unsettled_ = 0;             ///< servers' answers to a listen's subscriptions
+  bool acknowledged_ = false;             ///< or none is due
   std::array<bool, catalog::families.size()> wanted_{};          ///< by family
   std::array<std::uint64_t, catalog::list_kinds.size()> told_{}; ///< fingerprints by list_kind
 };

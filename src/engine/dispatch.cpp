@@ -4,6 +4,7 @@
 
 #include "engine/dispatch_answers.hpp"
 #include "engine/exchange.hpp"
+#include "engine/tasks.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 #include "gateway/render.hpp"
@@ -130,7 +131,8 @@ void listen(worker& on, exchange& x) {
   if (!x.request.params[param_key::notifications].is(json::kind::object))
     return refuse(on, x, errc::invalid_params,
                   "subscriptions/listen needs params.notifications, an object");
-  x.client->listen(x);
+  if (admit_task_filter(on, x))
+    x.client->listen(x);
 }
 
 /// Every request method that is served, the frequent ones first.

@@ -170,7 +170,7 @@ void duplex_client::listen(exchange& x) {
   if (listens_.size() >= limits::calls_per_connection_max)
     return refuse(x, mcp::errc::internal_error, "too many listens are open; cancel some");
   listens_.push_back(std::make_unique<change_watch>(worker_, x));
-  tell({listens_.back()->acknowledgement()});
+  tell(listens_.back()->acknowledgement());
   worker_.release(x);
   one_less();
 }
@@ -213,11 +213,16 @@ void duplex_client::subscription_settled(std::uint64_t subscriber, std::string_v
                                          bool stands) {
   for (const auto& open : listens_) {
     open->settle(subscriber, uri, stands);
-    if (auto text = open->acknowledgement(); !text.empty()) {
-      tell({std::move(text)});
+    if (const auto due = open->acknowledgement(); !due.empty()) {
+      tell(due);
       tell(open->list_changes()); // what changed since the client asked
     }
   }
+}
+
+void duplex_client::tasks_told(const task_news& news) {
+  for (const auto& open : listens_)
+    tell(open->take(news));
 }
 
 void duplex_client::log_message(std::string_view notification) {

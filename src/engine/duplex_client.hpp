@@ -69,6 +69,7 @@ class duplex_client : private client_adapter, private batch_sink, private listen
   void resource_updated(std::uint32_t slot, std::string_view subscribed,
                         std::string_view uri) override;
   void subscription_settled(std::uint64_t subscriber, std::string_view uri, bool stands) override;
+  void tasks_told(const task_news& news) override;
   void pass_on(std::string_view message) override { write(message); }
   void log_message(std::string_view notification) override;
 

@@ -9,8 +9,8 @@
 namespace nexus::engine {
 
 event_listener::event_listener(server_link& owner, worker& home, http_pool& pool,
-                               std::string request)
-    : owner_(owner), home_(home), pool_(pool), request_(std::move(request)),
+                               std::string request, about what)
+    : owner_(owner), home_(home), pool_(pool), request_(std::move(request)), what_(what),
       delay_(limits::restart_delay_min) {
   reopen_.set_action([this] { open(); });
   open();
@@ -30,7 +30,7 @@ void event_listener::open() {
     return;
   }
   // What changed while nobody listened is found by listing again.
-  if (opened_before_)
+  if (opened_before_ && what_ == about::lists)
     owner_.list_everything();
   call_ = &pool_.start(request_, *this);
 }

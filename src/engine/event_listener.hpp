@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "engine/http_pool.hpp"
@@ -14,7 +15,10 @@ class worker;
 /// may have been missed then, unless the server gave its events ids.
 class event_listener final : private http_call_handler {
  public:
-  event_listener(server_link& owner, worker& home, http_pool& pool, std::string request);
+  /// Whether the lists are asked for when changes of them may have been missed.
+  enum class about : std::uint8_t { lists, tasks };
+  event_listener(server_link& owner, worker& home, http_pool& pool, std::string request,
+                 about what = about::lists);
   ~event_listener() override;
 
  private:
@@ -29,6 +33,7 @@ class event_listener final : private http_call_handler {
   worker& home_;
   http_pool& pool_;
   const std::string request_;
+  const about what_;
   http_call* call_ = nullptr;
   net::timer reopen_;
   milliseconds delay_;

@@ -136,6 +136,7 @@ class http_connection final : private net::stream_handler,
   void resource_updated(std::uint32_t slot, std::string_view subscribed,
                         std::string_view uri) override;
   void subscription_settled(std::uint64_t subscriber, std::string_view uri, bool stands) override;
+  void tasks_told(const task_news& news) override { tell(watch_->take(news)); }
   void pass_on(std::string_view message) override { log_message(message); }
   void log_message(std::string_view notification) override;
   void finish() override;

@@ -137,7 +137,7 @@ void http_connection::listen(exchange& x) {
   watch_ = std::make_unique<change_watch>(worker_, x);
   keep_alive_ = false;
   begin_events();
-  tell({watch_->acknowledgement()});
+  tell(watch_->acknowledgement());
   active_ = nullptr;
   worker_.release(x);
   state_ = state::listening;
@@ -159,8 +159,8 @@ void http_connection::resource_updated(std::uint32_t slot, std::string_view subs
 void http_connection::subscription_settled(std::uint64_t subscriber, std::string_view uri,
                                            bool stands) {
   watch_->settle(subscriber, uri, stands);
-  if (auto text = watch_->acknowledgement(); !text.empty()) {
-    tell({std::move(text)});
+  if (const auto due = watch_->acknowledgement(); !due.empty()) {
+    tell(due);
     lists_changed(); // what changed since the client asked
   }
 }

@@ -44,6 +44,17 @@ class server_link final : private channel_handler, private http_call_handler {
   /// Asks a modern server for updates of these resources and no others. The resource_hub is told
   /// when it has agreed; what was asked for before ends then.
   void watch_resources(const std::vector<std::string_view>& uris);
+  /// A subscriptions/listen for something beside the lists.
+  struct watch {
+    std::int64_t id = 0;
+    std::unique_ptr<event_listener> stream; ///< over HTTP
+  };
+  /// Asks a modern server to tell how these tasks stand. The task_hub hears what it agrees to.
+  [[nodiscard]] watch watch_tasks(const std::vector<std::string>& ids);
+  void end_watch(watch& which);
+  /// Asks a modern server once. @param on_answer gets null when none comes; it is not called once
+  /// the link has ended
+  void ask_for_task(std::string_view id, unique_function<void(const mcp::message*)> on_answer);
   /// A message from the server that no exchange claims: on the channel, a listening stream, or
   /// within an answer. @param message its slices live during the call
   void on_foreign_message(const mcp::message& message);
@@ -93,19 +104,23 @@ class server_link final : private channel_handler, private http_call_handler {
   void come_up();
   void log_connected() const;
   void listen_for_changes();
-  void on_acknowledged(json::slice subscription);
-  [[nodiscard]] static std::string listen_request(std::int64_t id, std::string_view filter);
+  void on_acknowledged(std::int64_t subscription, const mcp::message& message);
+  [[nodiscard]] static std::string listen_request(std::int64_t id, std::string_view filter,
+                                                  std::string_view capabilities = {});
   /// Why an outcome is of no use.
   [[nodiscard]] static std::string outcome_text(const outcome& answer);
   /// Whether a stdio child that says nothing may have been thrown off by the probe.
   [[nodiscard]] bool may_blame_probe() const;
 
+  /// @param task that a modern server is asked about; empty for all else
   /// @returns its id
   std::int64_t request(std::string_view method, std::string_view params, milliseconds timeout,
-                       answer_handler on_answer);
+                       answer_handler on_answer, std::string_view task = {});
   void notify(std::string_view method, std::string_view params = {});
-  /// A whole POST of `message`. `method` is mirrored in a header for modern servers.
-  [[nodiscard]] std::string post_text(std::string_view message, std::string_view method) const;
+  /// A whole POST of `message`. For modern servers headers repeat `method` and, unless it is empty,
+  /// the name of what it is about.
+  [[nodiscard]] std::string post_text(std::string_view message, std::string_view method,
+                                      std::string_view name = {}) const;
   void settle(std::int64_t id, const outcome& answer);
   void reply(const mcp::message& request);
 
@@ -142,13 +157,7 @@ class server_link final : private channel_handler, private http_call_handler {
   void tell_tool_waiters(const catalog::item_list_ptr& tools);
   std::array<bool, catalog::families.size()> tells_changes_{}; ///< by family
   std::unique_ptr<event_listener> listener_;
-  /// A subscriptions/listen for resources.
-  struct resource_watch {
-    std::int64_t id = 0;
-    std::unique_ptr<event_listener> stream; ///< over HTTP
-  };
-  void end_watch(resource_watch& which);
-  resource_watch watch_, next_watch_; ///< the acknowledged one, and its successor
+  watch watch_, next_watch_; ///< for resources: the acknowledged one, and its successor
   net::timer handshake_deadline_, fall_back_, enough_waited_;
   std::int64_t probe_ = 0, initialize_ = 0; ///< their requests
   bool up_ = false;

@@ -321,10 +321,12 @@ bool server_link::on_list_changed(std::string_view method) {
   return known;
 }
 
-std::string server_link::listen_request(std::int64_t id, std::string_view filter) {
+std::string server_link::listen_request(std::int64_t id, std::string_view filter,
+                                        std::string_view capabilities) {
   std::string message;
   gateway::append_own_request(message, "subscriptions/listen", id,
-                              fmt::format(R"({{"notifications":{}}})", filter), mcp::era::modern);
+                              fmt::format(R"({{"notifications":{}}})", filter), mcp::era::modern,
+                              capabilities);
   return message;
 }
 

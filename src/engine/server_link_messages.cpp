@@ -1,6 +1,7 @@
 /// server_link's messages: its own requests, and what arrives without being asked for.
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -8,8 +9,11 @@
 #include "engine/event_listener.hpp"
 #include "engine/link_request.hpp"
 #include "engine/server_link.hpp"
+#include "engine/task_hub.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "gateway/classify.hpp"
+#include "gateway/client_capabilities.hpp"
 #include "gateway/render.hpp"
 #include "mcp/error_table.hpp"
 
@@ -18,11 +22,26 @@ namespace nexus::engine {
 using mcp::message_kind;
 using mcp::param_key;
 
+namespace {
+
+/// The listen of ours that a modern server's notification belongs to.
+std::optional<std::int64_t> subscription_of(const mcp::message& message) {
+  for (const auto& other : message.meta.others())
+    if (other.span.starts_with(R"("io.modelcontextprotocol/subscriptionId")"))
+      if (const auto id = json::to_int64(other.value); id && *id > 0)
+        return *id;
+  return std::nullopt;
+}
+
+} // namespace
+
 std::int64_t server_link::request(std::string_view method, std::string_view params,
-                                  milliseconds timeout, answer_handler on_answer) {
+                                  milliseconds timeout, answer_handler on_answer,
+                                  std::string_view task) {
   const auto id = home_.next_downstream_id();
   std::string message;
-  gateway::append_own_request(message, method, id, params, endpoint_->era);
+  gateway::append_own_request(message, method, id, params, endpoint_->era,
+                              task.empty() ? std::string_view() : gateway::tasks_capabilities);
   auto& state =
       *requests_.emplace(id, std::make_unique<request_state>(*this, id, std::move(on_answer)))
            .first->second;
@@ -36,16 +55,21 @@ std::int64_t server_link::request(std::string_view method, std::string_view para
   if (channel_)
     channel_->send(message);
   else
-    state.start_http(post_text(message, method));
+    state.start_http(post_text(message, method, task));
   return id;
 }
 
-std::string server_link::post_text(std::string_view message, std::string_view method) const {
+std::string server_link::post_text(std::string_view message, std::string_view method,
+                                   std::string_view name) const {
   std::string text = post_prefix(*target_, *endpoint_);
   text += std::to_string(message.size());
   if (endpoint_->era == mcp::era::modern) {
     text += "\r\nMcp-Method: ";
     text += method;
+    if (!name.empty()) {
+      text += "\r\nMcp-Name: ";
+      text += gateway::encode_header_value(name);
+    }
   }
   text += "\r\n\r\n";
   text += message;
@@ -221,9 +245,15 @@ void server_link::on_foreign_message(const mcp::message& message) {
                                });
   }
   if (message.method == "notifications/subscriptions/acknowledged") {
-    for (const auto& other : message.meta.others())
-      if (other.span.starts_with(R"("io.modelcontextprotocol/subscriptionId")"))
-        on_acknowledged(other.value);
+    if (const auto id = subscription_of(message))
+      on_acknowledged(*id, message);
+    return;
+  }
+  if (message.method == "notifications/tasks") {
+    auto* const up = home_.find_upstream(start_.slot);
+    const auto id = subscription_of(message);
+    if (id && up != nullptr)
+      up->tasks().changed(*id, message);
     return;
   }
   if (message.method == "notifications/cancelled") {

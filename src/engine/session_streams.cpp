@@ -164,6 +164,7 @@ class session_streams::listener final : public listening_stream {
     say({watch_->update(slot, subscribed, uri)});
   }
   void subscription_settled(std::uint64_t, std::string_view, bool) override {}
+  void tasks_told(const task_news&) override {}
   void pass_on(std::string_view message) override {
     append(on_, *session_, replay_log::listening, message, event_weight::needed);
   }

@@ -1,6 +1,4 @@
-/// The tasks extension: what a client is given to follow a task by names the server that has it, so
-/// that any replica with the same keys can route what it asks about it.
-/// @source MCP extension io.modelcontextprotocol/tasks, SEP-2663
+#include "engine/tasks.hpp"
 
 #include <charconv>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include "engine/dispatch_answers.hpp"
 #include "engine/exchange.hpp"
+#include "engine/link_request.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 #include "gateway/client_capabilities.hpp"
@@ -43,35 +42,55 @@ std::optional<task_place> read_payload(std::string_view payload) {
   return task_place{rest.substr(0, size), rest.substr(size)};
 }
 
+void refuse_undeclared(worker& on, exchange& x) {
+  refuse(on, x, mcp::errc::missing_capability,
+         fmt::format("{} needs the extension {}, which the client does not declare",
+                     x.request.method, gateway::tasks_extension),
+         fmt::format(R"({{"requiredCapabilities":{}}})", gateway::tasks_capabilities), 400);
+}
+
+} // namespace
+
 bool declares_tasks(worker& on, const exchange& x) {
   const auto declared = x.request.meta[mcp::meta_key::client_capabilities].raw;
   return gateway::read_client_capabilities(declared, on.scanner()).tasks;
 }
 
-} // namespace
-
-void follow_task(worker& on, exchange& x) {
-  using mcp::errc;
-  if (!declares_tasks(on, x))
-    return refuse(on, x, errc::missing_capability,
-                  fmt::format("{} needs the extension {}, which the client does not declare",
-                              x.request.method, gateway::tasks_extension),
-                  fmt::format(R"({{"requiredCapabilities":{{"extensions":{{"{}":{{}}}}}}}})",
-                              gateway::tasks_extension),
-                  400);
-  const auto given = x.request.params[param_key::task_id];
+std::optional<known_task> find_task(worker& on, view_scope scope, json::slice given) {
   if (!given.is(json::kind::string))
-    return refuse(on, x, errc::invalid_params,
-                  fmt::format("{} needs params.taskId, a string", x.request.method));
+    return std::nullopt;
   const auto opened =
       on.sealer().open(seal::kind::task, json::unquote(given), {}, on.shared().wall_now());
   const auto place = opened ? read_payload(opened->payload) : std::nullopt;
   const auto* const server = place ? on.snapshot().server(place->server) : nullptr;
-  if (server == nullptr || (x.scope.one_server && x.scope.slot != server->slot))
+  if (server == nullptr || (scope.one_server && scope.slot != server->slot))
+    return std::nullopt;
+  return known_task{server, std::string(place->id)};
+}
+
+bool admit_task_filter(worker& on, exchange& listen) {
+  named_member ids("taskIds");
+  const auto asked = listen.request.params[param_key::notifications].raw;
+  if (!on.scanner().scan_object(asked, ids) || !ids.found || declares_tasks(on, listen))
+    return true;
+  refuse_undeclared(on, listen);
+  return false;
+}
+
+void follow_task(worker& on, exchange& x) {
+  using mcp::errc;
+  if (!declares_tasks(on, x))
+    return refuse_undeclared(on, x);
+  const auto given = x.request.params[param_key::task_id];
+  if (!given.is(json::kind::string))
+    return refuse(on, x, errc::invalid_params,
+                  fmt::format("{} needs params.taskId, a string", x.request.method));
+  auto task = find_task(on, x.scope, given);
+  if (!task)
     return refuse(on, x, errc::invalid_params,
                   "there is no such task: its id is altered, expired or of a server that is gone");
-  x.target_task = place->id;
-  forward(on, x, server->slot);
+  x.target_task = std::move(task->id);
+  forward(on, x, task->server->slot);
 }
 
 bool upstream::may_become_task(const exchange& x) {

@@ -9,6 +9,7 @@
 #include "engine/dialogue.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/server_link.hpp"
+#include "engine/task_hub.hpp"
 #include "engine/worker.hpp"
 #include "gateway/classify.hpp"
 #include "gateway/render.hpp"
@@ -373,19 +374,35 @@ void upstream::close_link(std::uint64_t generation) {
 resource_hub& upstream::resources() {
   if (!resources_) {
     resources_ = std::make_unique<resource_hub>(owner_, slot_);
-    link_came_up();
+    if (link_ && link_->up())
+      resources_->attach(*link_);
   }
   return *resources_;
 }
 
+task_hub& upstream::tasks() {
+  if (!tasks_) {
+    tasks_ = std::make_unique<task_hub>(owner_, slot_);
+    if (link_ && link_->up())
+      tasks_->attach(*link_);
+  }
+  return *tasks_;
+}
+
 void upstream::link_came_up() {
-  if (resources_ && link_ && link_->up())
+  if (!link_ || !link_->up())
+    return;
+  if (resources_)
     resources_->attach(*link_);
+  if (tasks_)
+    tasks_->attach(*link_);
 }
 
 void upstream::link_went_down() {
   if (resources_)
     resources_->detach();
+  if (tasks_)
+    tasks_->detach();
 }
 
 } // namespace nexus::engine

@@ -20,6 +20,7 @@
 namespace nexus::engine {
 
 class server_link;
+class task_hub;
 class worker;
 
 /// Why an exchange is given up before its answer.
@@ -57,6 +58,8 @@ class upstream {
   [[nodiscard]] server_link* link() noexcept { return link_.get(); }
   /// Its clients' subscriptions. @pre this is the home worker
   [[nodiscard]] resource_hub& resources();
+  /// Its clients' listens for tasks. @pre this is the home worker
+  [[nodiscard]] task_hub& tasks();
   /// The link is up, or of no use any more: the subscriptions move.
   void link_came_up();
   void link_went_down();
@@ -218,6 +221,8 @@ class upstream {
   std::vector<std::pair<std::string, exchange*>> wait_for_branch_;  ///< by key; of `waiting_` none
   std::unique_ptr<resource_hub> resources_; ///< made when it is first needed
   std::unique_ptr<server_link> link_;
+  std::unique_ptr<task_hub>
+      tasks_; ///< made when it is first needed; its streams end before the link
   bool wanted_told_ = false;
 };
 

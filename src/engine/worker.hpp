@@ -28,6 +28,7 @@ class http_connection;
 class http_pool;
 class session_streams;
 class upstream;
+struct task_news;
 
 /// Who gets told on a worker when the visible catalogue changes or a server logs: the open
 /// listening streams of clients.
@@ -45,6 +46,8 @@ class listening_stream {
   /// What came of a listen's subscription to a resource.
   virtual void subscription_settled(std::uint64_t subscriber, std::string_view uri,
                                     bool stands) = 0;
+  /// What a server says to the tasks of a listen.
+  virtual void tasks_told(const task_news& news) = 0;
   /// A message for this session that must not be left out.
   virtual void pass_on(std::string_view message) = 0;
   /// A log message of a server, as a JSON-RPC notification.
@@ -140,6 +143,7 @@ class worker {
   void tell_lists_changed();
   void tell_updated(std::uint32_t slot, std::string_view subscribed, std::string_view uri);
   void tell_settled(std::uint64_t subscriber, std::string_view uri, bool stands);
+  void tell_tasks(const task_news& news);
   /// A log message of a server, not tied to a request: to legacy sessions that asked for logs.
   void tell_log(std::uint32_t slot, mcp::log_level level, std::string_view notification);
 

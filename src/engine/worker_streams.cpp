@@ -87,6 +87,12 @@ void worker::tell_settled(std::uint64_t subscriber, std::string_view uri, bool s
     stream->subscription_settled(subscriber, uri, stands);
 }
 
+void worker::tell_tasks(const task_news& news) {
+  const auto streams = streams_;
+  for (auto* const stream : streams)
+    stream->tasks_told(news);
+}
+
 void worker::tell_session(const session& of, std::string_view message) {
   const auto found = std::find_if(streams_.begin(), streams_.end(),
                                   [&](const auto* s) { return s->owner() == &of; });

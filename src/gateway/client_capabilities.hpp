@@ -11,6 +11,9 @@ namespace nexus::gateway {
 
 /// The extension whose results stand for calls that are still under way.
 inline constexpr std::string_view tasks_extension = "io.modelcontextprotocol/tasks";
+/// The ClientCapabilities of who knows nothing else.
+inline constexpr std::string_view tasks_capabilities =
+    R"({"extensions":{"io.modelcontextprotocol/tasks":{}}})";
 
 /// What a server may ask the client for. roots/list needs no argument.
 enum class question_kind : std::uint8_t { sampling, elicitation, roots };

@@ -368,7 +368,7 @@ void append_request(std::string& out, const mcp::message& request, const downstr
 }
 
 void append_own_request(std::string& out, std::string_view method, std::int64_t id,
-                        std::string_view params, mcp::era server) {
+                        std::string_view params, mcp::era server, std::string_view capabilities) {
   NEXUS_ASSERT(params.size() >= 2);
   out += answer_head;
   json::append_int(out, id);
@@ -379,7 +379,7 @@ void append_own_request(std::string& out, std::string_view method, std::int64_t 
   if (server == mcp::era::modern) {
     out += params.size() > 2 ? R"(,"_meta":{)" : R"("_meta":{)";
     out += modern_envelope;
-    out += own_capabilities();
+    out += capabilities.empty() ? own_capabilities() : capabilities;
     out += '}';
   }
   out += "}}";

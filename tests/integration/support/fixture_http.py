@@ -13,6 +13,7 @@ import uuid
 from fixture_tools import LEGACY, META, MODERN, heard
 
 NAME_KEYS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAME_KEYS.update({f"tasks/{what}": "taskId" for what in ("get", "update", "cancel")})
 
 
 class Stream:
@@ -277,13 +278,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def listen(self, message):
         self.core.record({"in": message})
-        wanted = message["params"].get("notifications", {})
+        wanted = self.core.tasks.known(message["params"].get("notifications", {}))
         tag = {META + "subscriptionId": message["id"]}
         stream = Stream()
 
-        def change(method, uri):
-            if heard(wanted, method, uri):
-                params = {"_meta": tag} if uri is None else {"uri": uri, "_meta": tag}
+        def change(method, about):
+            if heard(wanted, method, about):
+                params = {**about, "_meta": tag}
                 stream.push({"jsonrpc": "2.0", "method": method, "params": params})
 
         self.start_events()
@@ -292,7 +293,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             {"jsonrpc": "2.0", "method": method, "params": {"notifications": wanted, "_meta": tag}}
         )
         self.core.listeners.append(change)
+        self.core.streams.append(stream)
         self.pump(stream)
+        self.core.streams.remove(stream)
         self.core.listeners.remove(change)
         self.core.record({"event": "listen ended", "filter": wanted})
 
@@ -328,12 +331,12 @@ def serve(core):
     Handler.core = core
     Handler.sessions = {}
 
-    def changed(method, uri):
+    def changed(method, about):
         message = {"jsonrpc": "2.0", "method": method}
-        if uri is not None:
-            message["params"] = {"uri": uri}
-        if uri is not None and uri not in core.offers.subscribed:
-            return
+        if about:
+            message["params"] = about
+            if about.get("uri") not in core.offers.subscribed:
+                return
         for streams in list(Handler.sessions.values()):
             for stream in streams[:1]:
                 stream.push(message)

@@ -76,7 +76,7 @@ def link(call, arguments):
 def touch(call, arguments):
     """Tells whoever is subscribed that the resource was updated."""
     for _ in range(arguments.get("times", 1)):
-        call.core.tell("notifications/resources/updated", arguments["uri"])
+        call.core.tell("notifications/resources/updated", uri=arguments["uri"])
     return {"content": [{"type": "text", "text": "touched"}]}
 
 

@@ -27,7 +27,7 @@ def parse_options():
     parser.add_argument("--page", type=int, default=0, help="tools on a page")
     parser.add_argument("--tools", type=int, default=0, help="this many tools t00000... more")
     parser.add_argument("--tools-file", help="a JSON array of tool definitions, added as they are")
-    parser.add_argument("--offers", default="", help="prompts,resources,subscribe,completions")
+    parser.add_argument("--offers", default="", help="prompts,resources,subscribe,tasks, ...")
     parser.add_argument("--broken", default="", help="list methods that are not served after all")
     parser.add_argument("--prompts", type=int, default=0, help="this many prompts more")
     parser.add_argument("--resources", type=int, default=0, help="this many resources more")
@@ -55,23 +55,23 @@ def serve_stdio(core):
             out.write(data + b"\n")
             out.flush()
 
-    def legacy_change(method, uri):
-        if uri is None:
+    def legacy_change(method, about):
+        if not about:
             send({"jsonrpc": "2.0", "method": method})
-        elif uri in core.offers.subscribed:
-            send({"jsonrpc": "2.0", "method": method, "params": {"uri": uri}})
+        elif about.get("uri") in core.offers.subscribed:
+            send({"jsonrpc": "2.0", "method": method, "params": about})
 
     def listen(message):
         request_id = message["id"]
-        wanted = message["params"].get("notifications", {})
+        wanted = core.tasks.known(message["params"].get("notifications", {}))
         meta = {fixture_tools.META + "subscriptionId": request_id}
         method = "notifications/subscriptions/acknowledged"
         params = {"notifications": wanted, "_meta": meta}
         send({"jsonrpc": "2.0", "method": method, "params": params})
 
-        def change(method, uri):
-            if fixture_tools.heard(wanted, method, uri):
-                params = {"_meta": meta} if uri is None else {"uri": uri, "_meta": meta}
+        def change(method, about):
+            if fixture_tools.heard(wanted, method, about):
+                params = {**about, "_meta": meta}
                 send({"jsonrpc": "2.0", "method": method, "params": params})
 
         listens[request_id] = change

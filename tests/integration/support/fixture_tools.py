@@ -8,6 +8,7 @@ import threading
 import time
 
 import fixture_offers
+import fixture_tasks
 
 META = "io.modelcontextprotocol/"
 MODERN = "2026-07-28"
@@ -170,10 +171,12 @@ def tool_stderr(_, arguments):
     return text("written")
 
 
-def heard(wanted, method, uri):
+def heard(wanted, method, about):
     """Whether a listen's filter names this notification."""
-    if uri is not None:
-        return uri in wanted.get("resourceSubscriptions", ())
+    if "taskId" in about:
+        return about["taskId"] in wanted.get("taskIds", ())
+    if "uri" in about:
+        return about["uri"] in wanted.get("resourceSubscriptions", ())
     return wanted.get(method.split("/")[1] + "ListChanged", False)
 
 
@@ -212,7 +215,9 @@ class Core:
             for i in range(options.tools)
         ]
         self.offers = fixture_offers.Offers(options)
+        self.tasks = fixture_tasks.Tasks(self)
         self.listeners = []
+        self.streams = []
         self.calls = {}
         self.lock = threading.Lock()
         self.forget_sessions = lambda: None
@@ -233,9 +238,9 @@ class Core:
             os.write(handle, line.encode())
             os.close(handle)
 
-    def tell(self, method, uri=None):
+    def tell(self, method, **about):
         for listener in list(self.listeners):
-            listener(method, uri)
+            listener(method, about)
 
     def list_changed(self):
         if not self.options.silent:
@@ -245,6 +250,8 @@ class Core:
         own = [] if self.options.bare else [definition(name) for name in TOOLS]
         if self.offers.names:
             own += [{"name": name, "inputSchema": ANY_OBJECT} for name in OFFER_TOOLS]
+        if self.tasks.offered:
+            own += [{"name": name, "inputSchema": ANY_OBJECT} for name in fixture_tasks.TOOLS]
         return own + self.extra + self.changeable
 
     def dispatch(self, message, raw, send, peer_gone=None):
@@ -325,6 +332,11 @@ class Core:
             return self.run(call)
         if method in ("prompts/get", "resources/read", "completion/complete"):
             return self.offered(call)
+        if method in fixture_tasks.METHODS and self.tasks.offered:
+            found = self.tasks.served(method, params)
+            if found is None:
+                raise Refusal(-32602, "Task not found")
+            return found
         if method == "ping" and not call.modern:
             return {}
         if method == "resources/subscribe" and "subscribe" in self.offers.names:
@@ -366,7 +378,8 @@ class Core:
 
     def capabilities(self):
         tools = {} if self.options.silent else {"listChanged": True}
-        return {"tools": tools, "logging": {}, **self.offers.capabilities()}
+        more = {**self.offers.capabilities(), **self.tasks.capabilities()}
+        return {"tools": tools, "logging": {}, **more}
 
     def initialize(self, params):
         time.sleep(self.options.slow_start)
@@ -396,6 +409,8 @@ class Core:
             return TOOLS[name](call, arguments)
         if name in OFFER_TOOLS and self.offers.names:
             return OFFER_TOOLS[name](call, arguments)
+        if name in fixture_tasks.TOOLS and self.tasks.offered:
+            return fixture_tasks.TOOLS[name](self.tasks, arguments)
         if any(tool.get("name") == name for tool in self.tools() if isinstance(tool, dict)):
             return text(f"called {name}")
         raise Refusal(-32602, f"Unknown tool: {name}")

@@ -16,6 +16,7 @@ META = "io.modelcontextprotocol/"
 BOTH_FORMS = "application/json, text/event-stream"
 CLIENT_INFO = {"name": "integration-test", "version": "1"}
 NAME_KEYS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAME_KEYS.update({f"tasks/{what}": "taskId" for what in ("get", "update", "cancel")})
 
 
 class RpcError(Exception):
@@ -252,11 +253,11 @@ class ModernClient(HttpPeer):
     def tools(self):
         return list_all(self)
 
-    def listen(self, filters, request_id="listen", timeout=10.0):
+    def listen(self, filters, request_id="listen", timeout=10.0, **options):
         """subscriptions/listen on a connection of its own. The caller closes it."""
         other = ModernClient(self.address, self.path, timeout)
         _, response = other.send(
-            "subscriptions/listen", {"notifications": filters}, request_id=request_id
+            "subscriptions/listen", {"notifications": filters}, request_id=request_id, **options
         )
         return response
 
