@@ -140,6 +140,7 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   server_order order;
   order.names =
       settings.names == config::naming::bare ? catalog::naming::bare : catalog::naming::prefixed;
+  order.surface = settings.surface;
   std::map<std::string, lifecycle_state::running> now;
   std::vector<lifecycle_state::running*> fresh;
   for (const auto& server : settings.servers) {

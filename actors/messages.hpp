@@ -73,6 +73,7 @@ struct server_order {
   };
   std::vector<entry> servers;
   catalog::naming names = catalog::naming::prefixed;
+  config::tool_surface surface; ///< of the address of all servers
   /// Servers that the order drops: told to go once no worker's snapshot leads to them.
   std::vector<server_actor> dropped;
 };
@@ -84,6 +85,14 @@ struct server_changed {
 };
 /// Its own reminder: what changed in one burst is published once.
 struct publish_snapshot {};
+/// Its own reminder to look which tools are used most.
+struct review_usage {};
+
+// ---- To the indexer ----------------------------------------------------------------------------
+/// The tools of all servers that have been listed.
+struct index_order {
+  std::vector<std::pair<std::string, catalog::item_list_ptr>> servers;
+};
 
 // ---- To a session actor ------------------------------------------------------------------------
 /// Look for idleness.
@@ -127,6 +136,8 @@ struct sweep_sessions {};
 NEXUS_LOCAL_MESSAGE(server_order)
 NEXUS_LOCAL_MESSAGE(server_changed)
 NEXUS_LOCAL_MESSAGE(publish_snapshot)
+NEXUS_LOCAL_MESSAGE(review_usage)
+NEXUS_LOCAL_MESSAGE(index_order)
 NEXUS_LOCAL_MESSAGE(check_session)
 NEXUS_LOCAL_MESSAGE(end_session)
 NEXUS_LOCAL_MESSAGE(apply_settings)
@@ -143,7 +154,8 @@ namespace nexus::actors {
 
 using registry_actor =
     caf::typed_actor<caf::reacts_to<server_order>, caf::reacts_to<server_changed>,
-                     caf::reacts_to<publish_snapshot>>;
+                     caf::reacts_to<publish_snapshot>, caf::reacts_to<review_usage>>;
+using indexer_actor = caf::typed_actor<caf::reacts_to<index_order>>;
 using session_actor = caf::typed_actor<caf::reacts_to<check_session>, caf::reacts_to<end_session>>;
 using lifecycle_actor =
     caf::typed_actor<caf::reacts_to<apply_settings>, caf::reacts_to<session_opened>,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "actors/indexer.hpp"
 #include "base/log.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
@@ -103,8 +104,16 @@ void on_publish(self_pointer self) {
     const auto& part = s.parts[entry.slot];
     parts.push_back({entry.slot, entry.name, part.catalogue, part.available, part.unusable});
   }
-  auto snapshot = std::make_shared<const catalog::snapshot>(++s.generation, s.order.names,
-                                                            std::move(parts), s.published.get());
+  index_order searched;
+  for (const auto& part : parts)
+    if (part.catalogue)
+      searched.servers.emplace_back(part.name,
+                                    part.catalogue->lists[index_of(catalog::list_kind::tools)]);
+  self->send(s.indexer, std::move(searched));
+  auto surface = s.order.surface;
+  surface.most_used = s.most_used;
+  auto snapshot = std::make_shared<const catalog::snapshot>(
+      ++s.generation, s.order.names, std::move(parts), s.published.get(), surface);
   for (const auto& problem : snapshot->problems())
     log::warn("catalogue", "hidden", {{"problem", problem}});
   s.published = snapshot;
@@ -122,14 +131,30 @@ void on_publish(self_pointer self) {
     self->send(actor, retire_server{});
 }
 
+/// What is shown directly changes seldom: every change costs the clients' models what they cached.
+void on_review(self_pointer self) {
+  auto& s = self->state;
+  self->delayed_send(self, limits::usage_review_interval, review_usage{});
+  if (s.order.surface.mode != config::exposure_mode::automatic)
+    return;
+  auto now = s.process->usage.most_used(limits::most_used_pinned_max);
+  if (now == s.most_used)
+    return;
+  s.most_used = std::move(now);
+  schedule(self);
+}
+
 } // namespace
 
 registry_actor::behavior_type registry_behavior(self_pointer self, engine::process* process) {
   self->state.process = process;
+  self->state.indexer = self->spawn<caf::detached>(indexer_behavior, process);
+  on_review(self);
   return {
       [self](const server_order& order) { on_order(self, order); },
       [self](const server_changed& event) { on_changed(self, event); },
       [self](const publish_snapshot&) { on_publish(self); },
+      [self](const review_usage&) { on_review(self); },
   };
 }
 

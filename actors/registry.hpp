@@ -10,6 +10,7 @@ namespace nexus::actors {
 /// Owns the merged catalogue. Receives server_order from lifecycle and server_changed from servers;
 /// posts snapshots and endpoints to every worker, a server's snapshot always before the endpoint
 /// that makes its calls run. Bounded by one reminder: bursts become one snapshot.
+/// Tells the indexer, which it spawns, what is to be searched.
 struct registry_state {
   static constexpr const char* name = "registry";
   struct part {
@@ -26,6 +27,13 @@ struct registry_state {
   std::shared_ptr<const catalog::snapshot> published; ///< the newest
   std::uint64_t generation = 0;
   bool publishing = false;
+  indexer_actor indexer;                                      ///< ends with the registry
+  std::vector<std::pair<std::string, std::string>> most_used; ///< shown directly by `auto`
+
+  ~registry_state() {
+    if (indexer)
+      caf::anon_send_exit(indexer, caf::exit_reason::user_shutdown);
+  }
 };
 
 registry_actor::behavior_type

@@ -304,6 +304,30 @@ inline constexpr seconds restart_delay_max{30};
 inline constexpr std::size_t restarts_in_window_max = 5;
 inline constexpr seconds restart_window{60};
 
+// ---- Meta-tools ------------------------------------------------------------------------------
+/// Tools beyond which `auto` shows the meta-tools: models choose worse among more.
+inline constexpr std::size_t exposure_threshold_default = 20;
+/// Most used tools that `auto` pins: half of the above leaves room for the meta-tools.
+inline constexpr std::size_t most_used_pinned_max = 8;
+/// How often `auto` looks which tools these are.
+inline constexpr seconds usage_review_interval{60};
+/// Uses before a tool counts as used often.
+inline constexpr std::uint64_t most_used_least = 3;
+/// Entries of one list-tools answer unless it is asked for fewer: about 6,000 tokens.
+inline constexpr std::size_t meta_list_tools_max = 250;
+/// Bytes of a description there: a sentence, in most servers.
+inline constexpr std::size_t meta_description_bytes = 120;
+/// Tools whose schemas one request may ask for.
+inline constexpr std::size_t meta_schemas_max = 100;
+/// Calls in one call-tools: as many as a model writes in one message, and some.
+inline constexpr std::size_t meta_calls_max = 32;
+/// Hits of one search unless more are asked for.
+inline constexpr std::size_t meta_search_default = 10;
+/// Sets of visible tools that a worker keeps for searches: a bit per tool each.
+inline constexpr std::size_t search_selections_kept = 64;
+/// Compiled schemas that a worker keeps.
+inline constexpr std::size_t compiled_schemas_max = 4'096;
+
 // ---- Metrics ---------------------------------------------------------------------------------
 /// Servers with series of their own; a scrape of so many is about 10 MB. The rest share one.
 inline constexpr std::size_t metric_servers_max = 4'096;

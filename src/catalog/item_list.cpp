@@ -193,6 +193,10 @@ std::string_view item_list::definition(const item& i) const noexcept {
   return std::string_view(text_).substr(i.definition_offset, i.definition_bytes);
 }
 
+json::slice item_list::input_schema(const item& i) const noexcept {
+  return {definition(i).substr(i.schema_offset, i.schema_bytes), json::kind::object};
+}
+
 const item* item_list::find(std::string_view name) const noexcept {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : &items_[found->second];
@@ -281,6 +285,10 @@ void list_builder::add(json::slice definition, json::scanner& scanner) {
   made.read_only = found.read_only.raw == "true" || found.idempotent.raw == "true";
   made.name_offset = offset_in(text, found.name.raw);
   made.name_bytes = static_cast<std::uint32_t>(found.name.raw.size());
+  if (kind_ == list_kind::tools) {
+    made.schema_offset = offset_in(text, found.schema.raw);
+    made.schema_bytes = static_cast<std::uint32_t>(found.schema.raw.size());
+  }
   if (found.meta) {
     made.meta_offset = offset_in(text, found.meta.raw);
     made.meta_bytes = static_cast<std::uint32_t>(found.meta.raw.size());

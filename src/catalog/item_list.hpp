@@ -58,7 +58,8 @@ struct item {
   std::uint32_t name_offset = 0,
                 name_bytes = 0; ///< the value that `name` stands in, relative to the definition
   std::uint32_t meta_offset = 0, meta_bytes = 0; ///< the value of "_meta"; 0, 0 when there is none
-  std::vector<parameter_header> headers;         ///< arguments that HTTP requests repeat in headers
+  std::uint32_t schema_offset = 0, schema_bytes = 0; ///< a tool's inputSchema, as `name_offset`
+  std::vector<parameter_header> headers; ///< arguments that HTTP requests repeat in headers
   /// outputSchema is not that of an object: legacy clients get it, and results, within one.
   bool wraps_output = false;
   bool read_only = false; ///< annotations.readOnlyHint or idempotentHint: safe to send twice
@@ -83,6 +84,8 @@ class item_list {
  public:
   [[nodiscard]] const std::vector<item>& items() const noexcept { return items_; }
   [[nodiscard]] std::string_view definition(const item& i) const noexcept;
+  /// A tool's inputSchema: always an object.
+  [[nodiscard]] json::slice input_schema(const item& i) const noexcept;
   [[nodiscard]] const item* find(std::string_view name) const noexcept;
   /// The definitions, comma-separated.
   [[nodiscard]] const std::string& text() const noexcept { return text_; }

@@ -73,8 +73,10 @@ void list_view::add(std::string public_name, const server_part& part, list_kind 
 
 void list_view::finish(const cache_hints& hints) {
   hints_ = hints.text();
-  for (std::uint32_t i = 0; i < names_.size(); ++i)
+  for (std::uint32_t i = 0; i < names_.size(); ++i) {
     by_name_.emplace(names_[i], i);
+    by_own_name_.emplace(routes_[i].target->name, i);
+  }
   fingerprint_ = std::hash<std::string_view>{}(text_);
 }
 
@@ -88,6 +90,14 @@ std::string_view list_view::page(std::size_t first, std::size_t last) const noex
 const route* list_view::find(std::string_view public_name) const noexcept {
   const auto found = by_name_.find(public_name);
   return found == by_name_.end() ? nullptr : &routes_[found->second];
+}
+
+const route* list_view::find_own(std::uint32_t slot, std::string_view own_name) const noexcept {
+  const auto [first, last] = by_own_name_.equal_range(own_name);
+  for (auto at = first; at != last; ++at)
+    if (routes_[at->second].slot == slot)
+      return &routes_[at->second];
+  return nullptr;
 }
 
 std::vector<std::string_view> list_view::nearest(std::string_view name, std::size_t count) const {

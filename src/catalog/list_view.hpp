@@ -26,6 +26,8 @@ class list_view {
   [[nodiscard]] std::string_view page(std::size_t first, std::size_t last) const noexcept;
   [[nodiscard]] const route* find(std::string_view public_name) const noexcept;
   [[nodiscard]] std::string_view name(std::size_t index) const noexcept { return names_[index]; }
+  /// The entry that is a server's own one of that name; null when it is not here.
+  [[nodiscard]] const route* find_own(std::uint32_t slot, std::string_view own_name) const noexcept;
   [[nodiscard]] const route& at(std::size_t index) const noexcept { return routes_[index]; }
   /// The names nearest to one that does not exist.
   [[nodiscard]] std::vector<std::string_view> nearest(std::string_view name,
@@ -47,6 +49,7 @@ class list_view {
   std::vector<std::string> names_;
   std::vector<route> routes_;
   std::unordered_map<std::string_view, std::uint32_t> by_name_;
+  std::unordered_multimap<std::string_view, std::uint32_t> by_own_name_;
   bool wraps_output_ = false;
   std::uint64_t fingerprint_ = 0;
   std::string hints_;

@@ -22,20 +22,25 @@ std::string sanitised(std::string_view text) {
   return out;
 }
 
+/// The first `bytes` of a SHA-256, in hexadecimal.
+std::string digest_of(std::string_view text, std::size_t bytes) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < bytes; ++i) {
+    out += digits[digest[i] >> 4];
+    out += digits[digest[i] & 15];
+  }
+  return out;
+}
+
 /// `_` and eight hexadecimal digits over server NUL tool.
 std::string fingerprint(std::string_view server, std::string_view tool) {
   std::string text(server);
   text += '\0';
   text += tool;
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  static constexpr std::string_view digits = "0123456789abcdef";
-  std::string out = "_";
-  for (std::size_t i = 0; i < 4; ++i) {
-    out += digits[digest[i] >> 4];
-    out += digits[digest[i] & 15];
-  }
-  return out;
+  return '_' + digest_of(text, 4);
 }
 
 std::string with_fingerprint(std::string readable, std::string_view server, std::string_view tool) {
@@ -68,6 +73,10 @@ std::string bare_name(std::string_view server, std::string_view tool) {
   if (is_portable_name(tool))
     return std::string(tool);
   return with_fingerprint(sanitised(tool), server, tool);
+}
+
+std::string content_fingerprint(std::string_view text) {
+  return digest_of(text, 8);
 }
 
 } // namespace nexus::catalog

@@ -20,4 +20,7 @@ namespace nexus::catalog {
 /// The tool's own name when it is portable, else its alias.
 [[nodiscard]] std::string bare_name(std::string_view server, std::string_view tool);
 
+/// 16 hexadecimal digits of a SHA-256 over `text`: tells contents apart, and keeps no secret.
+[[nodiscard]] std::string content_fingerprint(std::string_view text);
+
 } // namespace nexus::catalog

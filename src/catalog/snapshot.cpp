@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+#include "catalog/builtin_tools.hpp"
 #include "catalog/names.hpp"
 #include "json/write.hpp"
 
@@ -40,6 +43,15 @@ std::string capabilities_of(const offered& offers, bool modern = false) {
     members.raw("extensions", R"({"io.modelcontextprotocol/tasks":{}})");
   members.end();
   return out;
+}
+
+bool is_pinned(const config::tool_surface& surface, const server_part& part,
+               std::string_view public_name, const item& tool) {
+  const auto matches = [&](const std::string& glob) { return glob_match(glob, public_name); };
+  return std::ranges::any_of(surface.pinned, matches) ||
+         std::ranges::any_of(surface.most_used, [&](const auto& used) {
+           return used.first == part.name && used.second == tool.name;
+         });
 }
 
 /// What is offered by a server, as far as it is known.
@@ -78,6 +90,32 @@ class view_builder {
     }
     view_->finish(hints);
     return view_;
+  }
+
+  /// The meta-tools, and the pinned ones of `all`.
+  static std::shared_ptr<const list_view> meta(const list_view& all,
+                                               const config::tool_surface& surface,
+                                               const std::vector<server_part>& parts) {
+    auto view = std::make_shared<list_view>();
+    const auto& own = builtin_part();
+    auto hints = usual_hints;
+    for (const auto& entry : own.catalogue->tools())
+      view->add(entry.name, own, list_kind::tools, entry);
+    if (surface.mode == config::exposure_mode::meta) {
+      view->finish(hints);
+      return view;
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto name = all.name(i);
+      const auto part = std::ranges::find(parts, all.at(i).slot, &server_part::slot);
+      if (part == parts.end() || own.catalogue->list(list_kind::tools).find(name) != nullptr ||
+          !is_pinned(surface, *part, name, *all.at(i).target))
+        continue;
+      view->add(std::string(name), *part, list_kind::tools, *all.at(i).target);
+      hints.merge(part->catalogue->list(list_kind::tools).hints());
+    }
+    view->finish(hints);
+    return view;
   }
 
   /// The list of one server alone.
@@ -148,13 +186,29 @@ std::uint64_t exposure::fingerprint(family of) const noexcept {
   return list(list_kind::resources).fingerprint() ^ (templates << 1 | templates >> 63);
 }
 
+void exposure::cover(const config::tool_surface& surface, const std::vector<server_part>& parts) {
+  using mode = config::exposure_mode;
+  surface_ = surface;
+  auto& tools = lists_[index_of(list_kind::tools)];
+  if (surface.mode == mode::tools ||
+      (surface.mode == mode::automatic && tools->size() <= surface.threshold))
+    return;
+  reachable_ = std::exchange(tools, view_builder::meta(*tools, surface, parts));
+  offers_.tools = true;
+  std::string text(builtin_instructions());
+  if (!instructions_.empty())
+    text += "\n\n" + instructions_;
+  instructions_ = std::move(text);
+}
+
 snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts,
-                   const snapshot* before)
+                   const snapshot* before, const config::tool_surface& surface)
     : generation_(generation), mode_(mode), parts_(std::move(parts)) {
   for (std::uint32_t i = 0; i < parts_.size(); ++i) {
     part_by_name_.emplace(parts_[i].name, i);
     part_by_slot_.emplace(parts_[i].slot, i);
     expose_one(parts_[i], before);
+    by_server_[parts_[i].slot].surface_.check = surface.check;
     if (parts_[i].catalogue)
       for (const auto& uri : parts_[i].catalogue->list(list_kind::tools).interface_uris())
         interface_owners_.emplace(uri, parts_[i].slot);
@@ -162,6 +216,7 @@ snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_par
   for (const auto kind : list_kinds)
     merge_list(kind, before);
   expose_all();
+  everything_.cover(surface, parts_);
 }
 
 bool snapshot::same_parts(list_kind kind, const snapshot& before) const noexcept {
@@ -177,10 +232,9 @@ bool snapshot::same_parts(list_kind kind, const snapshot& before) const noexcept
 }
 
 void snapshot::merge_list(list_kind kind, const snapshot* before) {
-  auto& merged = everything_.lists_[index_of(kind)];
   const bool same = before != nullptr && same_parts(kind, *before);
-  merged = same ? before->everything_.lists_[index_of(kind)]
-                : view_builder(kind, mode_, parts_).merged(problems_);
+  everything_.lists_[index_of(kind)] =
+      same ? before->merged(kind) : view_builder(kind, mode_, parts_).merged(problems_);
   if (kind != list_kind::templates)
     return;
   if (same)

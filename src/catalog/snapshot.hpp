@@ -12,6 +12,7 @@
 #include "catalog/list_view.hpp"
 #include "catalog/server_catalogue.hpp"
 #include "catalog/uri_template.hpp"
+#include "config/config.hpp"
 
 /// A generation of the merged catalogue: immutable, shared by all workers, replaced as a whole.
 namespace nexus::catalog {
@@ -33,6 +34,12 @@ class exposure {
   [[nodiscard]] const list_view& list(list_kind kind) const noexcept {
     return *lists_[index_of(kind)];
   }
+  /// The tools that call-tool leads to: those of list(), or more where the meta-tools are shown.
+  [[nodiscard]] const list_view& reachable() const noexcept {
+    return reachable_ ? *reachable_ : list(list_kind::tools);
+  }
+  [[nodiscard]] bool shows_meta_tools() const noexcept { return reachable_ != nullptr; }
+  [[nodiscard]] const config::tool_surface& surface() const noexcept { return surface_; }
   /// What works here. A server that is not known yet counts as offering everything: a client asks
   /// once, before servers have started, and would never learn of what they bring.
   [[nodiscard]] const offered& offers() const noexcept { return offers_; }
@@ -52,7 +59,12 @@ class exposure {
  private:
   friend class snapshot;
   friend class view_builder;
+  /// Shows of its tools what `surface` says.
+  void cover(const config::tool_surface& surface, const std::vector<server_part>& parts);
+
   std::array<std::shared_ptr<const list_view>, list_kinds.size()> lists_;
+  std::shared_ptr<const list_view> reachable_; ///< null: lists_ has all
+  config::tool_surface surface_;
   offered offers_;
   std::string capabilities_, modern_capabilities_, instructions_, hints_;
 };
@@ -62,7 +74,7 @@ class snapshot {
   /// Merges the parts in their order. Lists whose parts are those of `before` are shared with it.
   /// @cost copies every definition of a list that changed, twice
   snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts,
-           const snapshot* before = nullptr);
+           const snapshot* before = nullptr, const config::tool_surface& surface = {});
   snapshot(const snapshot&) = delete; // views refer to what it owns
   snapshot& operator=(const snapshot&) = delete;
 
@@ -71,8 +83,9 @@ class snapshot {
   [[nodiscard]] const exposure& everything() const noexcept { return everything_; }
   /// What the address of one server shows, names untouched; null when no such server is configured.
   [[nodiscard]] const exposure* of_server(std::uint32_t slot) const noexcept;
+  /// What all servers list, whatever of it is shown.
   [[nodiscard]] const list_view& all(list_kind kind = list_kind::tools) const noexcept {
-    return everything_.list(kind);
+    return *merged(kind);
   }
 
   /// A configured server; null when there is none.
@@ -90,6 +103,10 @@ class snapshot {
   [[nodiscard]] const std::vector<std::string>& problems() const noexcept { return problems_; }
 
  private:
+  [[nodiscard]] const std::shared_ptr<const list_view>& merged(list_kind kind) const noexcept {
+    return kind == list_kind::tools && everything_.reachable_ ? everything_.reachable_
+                                                              : everything_.lists_[index_of(kind)];
+  }
   void merge_list(list_kind kind, const snapshot* before);
   void merge_templates();
   void expose_one(const server_part& part, const snapshot* before);

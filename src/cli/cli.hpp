@@ -17,7 +17,9 @@ struct serve_options {
   std::string listen;      ///< "": the file's
   std::size_t workers = 0; ///< 0: the file's
   std::string reactor;     ///< "": the file's
-  bool quiet = false;      ///< no progress line
+  std::string exposure;    ///< "": the file's, else `usual_exposure`
+  config::exposure_mode usual_exposure = config::exposure_mode::tools;
+  bool quiet = false; ///< no progress line
 };
 
 /// What main.cpp provides: the gateway.

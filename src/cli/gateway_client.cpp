@@ -10,6 +10,7 @@
 #include "gateway/classify.hpp"
 #include "http/message.hpp"
 #include "mcp/revision.hpp"
+#include "json/walk.hpp"
 #include "json/write.hpp"
 
 namespace nexus::cli {
@@ -88,6 +89,37 @@ result<server_list> gateway_client::servers(time_point deadline) {
     out.rows.push_back({row->text("name"), row->text("state"), row->text("transport"),
                         row->text("revision"), row->text("error"), row->count("pid"),
                         row->count("tools"), row->count("restarts")});
+  }
+  return out;
+}
+
+result<found_list> gateway_client::search(std::string_view query, std::string_view server,
+                                          std::size_t top, time_point deadline) {
+  auto path = fmt::format("/api/v1/tools/search?q={}&limit={}", percent_encode(query), top);
+  if (!server.empty())
+    path += "&server=" + percent_encode(server);
+  auto answer = http_.get(path, deadline);
+  if (!answer)
+    return std::unexpected(std::move(answer.error()));
+  if (!is_json(*answer))
+    return not_a_gateway(
+        fmt::format("it answers {} {}", answer->status, http::reason_phrase(answer->status)));
+  found_list out;
+  out.json = std::move(answer->body);
+  json::ensure_padding(out.json);
+  const auto whole = json_object::read(scanner_, out.json);
+  if (!whole)
+    return not_a_gateway(whole.error().message);
+  if (answer->status != 200)
+    return fail(errc::refused, whole->text("error"));
+  out.indexed = whole->count("indexedTools");
+  out.tools = whole->count("tools");
+  for (json::element_walk row((*whole)["results"]); row.next();) {
+    const auto text = [&](std::string_view key) {
+      const auto value = json::find_member(row.value(), key);
+      return value.is(json::kind::string) ? json::unquote(value) : std::string(value.raw);
+    };
+    out.rows.push_back({text("server"), text("tool"), text("score"), text("description")});
   }
   return out;
 }

@@ -35,6 +35,17 @@ struct tool_row {
   bool available = true; ///< false: its server is down, the definition is the last one seen
 };
 
+/// A row of GET /api/v1/tools/search.
+struct found_row {
+  std::string server, tool, score, description;
+};
+
+struct found_list {
+  std::string json; ///< as it came
+  std::vector<found_row> rows;
+  std::uint64_t indexed = 0, tools = 0; ///< differ for a moment after a change
+};
+
 /// What a request was answered: either a result or an error of JSON-RPC.
 struct rpc_answer {
   /// JSON, an object; with json::padding_bytes of spare capacity. Empty when there is an error.
@@ -51,6 +62,11 @@ class gateway_client {
 
   /// @errors unreachable, timed_out, bad_answer, refused
   [[nodiscard]] result<server_list> servers(time_point deadline);
+
+  /// The best tools for a query. @param server empty for all
+  /// @errors as servers()
+  [[nodiscard]] result<found_list> search(std::string_view query, std::string_view server,
+                                          std::size_t top, time_point deadline);
 
   /// All pages of a list. @param path `/mcp` or mcp_path()
   /// @errors as servers()

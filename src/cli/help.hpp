@@ -91,9 +91,12 @@ Examples:
 )";
 
 inline constexpr std::string_view tools_footer = R"(
+With a QUERY the gateway ranks its tools by how well they fit, over all servers or one.
+
 Examples:
   nexus tools
   nexus tools --server files
+  nexus tools "what is the weather tomorrow" --top 5
   nexus tools -c nexus.json --json
 )";
 

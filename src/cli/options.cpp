@@ -141,6 +141,9 @@ class parser {
     to.add_option("--reactor", line_.gateway.reactor, "How to wait for input and output")
         ->option_text("auto|io_uring|epoll")
         ->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
+    to.add_option("--exposure", line_.gateway.exposure, "What /mcp shows of many tools")
+        ->option_text("tools|meta|hybrid|auto")
+        ->check(CLI::IsMember({"tools", "meta", "hybrid", "auto"}));
   }
 
   void add_serve() {
@@ -196,7 +199,12 @@ class parser {
   }
 
   void add_tools() {
-    CLI::App& to = add("tools", "List the tools", help::tools_footer);
+    CLI::App& to = add("tools", "List the tools, or find those for a task", help::tools_footer);
+    to.add_option("QUERY", line_.query, "What tools are needed for: the best ones, best first")
+        ->option_text(" ");
+    to.add_option("-n,--top", line_.top, "At most so many hits of a QUERY (default: 10)")
+        ->option_text("N")
+        ->check(CLI::Range(std::size_t{1}, limits::search_results_max));
     to.add_option("-s,--server", line_.server, "Those of one server, by the server's own names")
         ->option_text("NAME");
     add_target(to);

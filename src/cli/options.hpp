@@ -29,6 +29,7 @@ struct command_line {
   std::string address; ///< --address; empty: the environment's or the default
   std::optional<milliseconds> timeout;
   std::string server; ///< of tools: empty for all
+  std::string query;  ///< of tools: empty for a list
   std::string tool, arguments;
 };
 

@@ -34,6 +34,8 @@ int serve_stdio(serve_options options, const surroundings& world) {
   if (options.config_path.empty() && named != world.env.variables.end())
     options.config_path = named->second;
   options.quiet = true;
+  // Such a client is a single model's, which is what the meta-tools are for.
+  options.usual_exposure = config::exposure_mode::meta;
   return start_gateway(std::move(options), &gateway_port::stdio, world);
 }
 

@@ -100,7 +100,42 @@ void print_tools_json(const std::vector<tool_row>& tools, std::ostream& out) {
   out << "]\n";
 }
 
+/// What servers have just listed is indexed a moment later.
+result<found_list> search_settled(remote_session& session) {
+  constexpr int pause_ms = 10;
+  constexpr seconds longest{2};
+  const time_point until = std::min(session.deadline(), session.now() + longest);
+  for (;;) {
+    auto found = session.search();
+    if (!found || found->indexed == found->tools || session.now() >= until)
+      return found;
+    ::poll(nullptr, 0, pause_ms);
+  }
+}
+
+int show_found(remote_session& session) {
+  const auto found = search_settled(session);
+  if (!found)
+    return session.fail_with(found.error());
+  console& io = session.io();
+  if (session.line().json) {
+    io.out << found->json;
+    return exit_ok;
+  }
+  if (found->rows.empty()) {
+    print_note(io, "no tool has any of these words");
+    return exit_ok;
+  }
+  table rows({{"SERVER"}, {"TOOL"}, {"SCORE", alignment::right}, {"DESCRIPTION"}});
+  for (const found_row& row : found->rows)
+    rows.add({{row.server}, {row.tool}, {row.score}, {row.description}});
+  rows.print(io.out, io.out_colour(), io.columns);
+  return exit_ok;
+}
+
 int show_tools(remote_session& session) {
+  if (!session.line().query.empty())
+    return show_found(session);
   const std::string& only = session.line().server;
   const auto servers = session.servers();
   if (!servers)

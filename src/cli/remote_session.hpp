@@ -31,6 +31,10 @@ class remote_session {
   [[nodiscard]] result<std::vector<tool_row>> tools(std::string_view path) {
     return client_.tools(path, deadline_);
   }
+  /// The tools that fit the line's query.
+  [[nodiscard]] result<found_list> search() {
+    return client_.search(line_.query, line_.server, line_.top, deadline_);
+  }
   /// Calls the tool of the line. @param arguments JSON, an object
   [[nodiscard]] result<rpc_answer> call(std::string_view arguments);
 

@@ -42,6 +42,10 @@ config::loaded load_settings(const serve_options& options, const config::environ
     settings.workers = options.workers;
   if (!options.reactor.empty())
     settings.reactor = options.reactor;
+  if (const auto mode = config::parse_exposure(options.exposure))
+    settings.surface.mode = *mode;
+  else if (!settings.exposure)
+    settings.surface.mode = options.usual_exposure;
   return out;
 }
 

@@ -41,6 +41,44 @@ enum class naming : std::uint8_t {
   bare,     ///< the tool's own name while it is unambiguous
 };
 
+/// Which tools a client is shown where it could be hundreds.
+enum class exposure_mode : std::uint8_t {
+  tools,     ///< all of them
+  meta,      ///< the meta-tools, which find and call all others
+  hybrid,    ///< the pinned tools and the meta-tools
+  automatic, ///< all of them up to a threshold; beyond it as hybrid, the most used pinned too
+};
+
+/// `tools`, `meta`, `hybrid`, `auto`; nothing for another word.
+[[nodiscard]] std::optional<exposure_mode> parse_exposure(std::string_view name);
+
+/// Whether call-tool wants proof that its caller has read the tool's schema.
+enum class schema_proof : std::uint8_t {
+  off,
+  warn,    ///< calls without it are logged and counted
+  enforce, ///< calls without it are refused
+};
+
+/// Whose arguments are checked against the tool's input schema before the server gets them.
+enum class argument_check : std::uint8_t {
+  off,
+  meta, ///< those of calls through the meta-tools
+  all,
+};
+
+/// What an address shows of the tools that it leads to, and what it demands of calls.
+struct tool_surface {
+  exposure_mode mode = exposure_mode::tools;
+  std::size_t threshold = limits::exposure_threshold_default; ///< tools, of `automatic`
+  std::vector<std::string> pinned;                            ///< glob patterns over public names
+  /// Server and tool, beside the pinned ones.
+  std::vector<std::pair<std::string, std::string>> most_used;
+  std::vector<std::string> hints; ///< lines that list-tools ends with
+  schema_proof proof = schema_proof::off;
+  argument_check check = argument_check::meta;
+  friend bool operator==(const tool_surface&, const tool_surface&) = default;
+};
+
 struct source_position {
   std::string file;
   std::size_t line = 0, column = 0; ///< from 1
@@ -113,6 +151,9 @@ struct gateway {
   /// Secrets that seal what clients carry, the current one first; none: one of this process alone.
   std::vector<std::string> sealing_keys;
   tunable_limits limits;
+  /// What /mcp shows; without a mode the program's subcommand decides.
+  std::optional<exposure_mode> exposure;
+  tool_surface surface;        ///< its mode is `exposure`, when that is there
   std::vector<server> servers; ///< in the file's order
 };
 

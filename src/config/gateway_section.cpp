@@ -12,6 +12,9 @@ constexpr std::string_view reactor_names[] = {"auto", "io_uring", "epoll"};
 constexpr std::string_view naming_names[] = {"prefixed", "bare"};
 constexpr std::string_view level_names[] = {"trace", "debug", "info", "warn", "error", "off"};
 constexpr std::string_view format_names[] = {"text", "json"};
+constexpr std::string_view exposure_names[] = {"tools", "meta", "hybrid", "auto"};
+constexpr std::string_view proof_names[] = {"off", "warn", "enforce"};
+constexpr std::string_view check_names[] = {"off", "meta", "all"};
 constexpr std::string_view unset_names[] = {"error", "empty", "literal"};
 
 class section_reader {
@@ -39,6 +42,7 @@ class section_reader {
     read_listen();
     read_log();
     read_limits();
+    read_exposure();
     value.allowed_hosts = addresses("allowedHosts", host_problem);
     value.allowed_origins = addresses("allowedOrigins", origin_problem);
     return std::move(out_);
@@ -49,6 +53,32 @@ class section_reader {
                                     std::span<const std::string_view> choices) {
     const node* value = root_.get(key);
     return value != nullptr ? read_choice(*value, key, choices, findings_) : std::nullopt;
+  }
+
+  void read_exposure() {
+    auto& value = out_.value.surface;
+    if (const auto choice = choose("exposure", exposure_names)) {
+      value.mode = static_cast<exposure_mode>(*choice);
+      out_.value.exposure = value.mode;
+    }
+    if (const auto choice = choose("schemaProof", proof_names))
+      value.proof = static_cast<schema_proof>(*choice);
+    if (const auto choice = choose("checkArguments", check_names))
+      value.check = static_cast<argument_check>(*choice);
+    if (const node* most = root_.get("exposureThreshold"))
+      value.threshold =
+          read_count(*most, "exposureThreshold", 0, nexus::limits::tunable_count_max, findings_)
+              .value_or(value.threshold);
+    value.pinned = texts("pinnedTools");
+    value.hints = texts("hints");
+  }
+
+  std::vector<std::string> texts(std::string_view key) {
+    std::vector<std::string> out;
+    if (const node* list = root_.get(key))
+      for (const text_at& item : read_list(*list, key, findings_))
+        out.push_back(item.text);
+    return out;
   }
 
   void read_listen() {
@@ -171,3 +201,14 @@ gateway_section read_gateway(const node& root, unknown_keys unknown, findings& o
 }
 
 } // namespace nexus::config::detail
+
+namespace nexus::config {
+
+std::optional<exposure_mode> parse_exposure(std::string_view name) {
+  const auto found = std::ranges::find(detail::exposure_names, name);
+  if (found == std::end(detail::exposure_names))
+    return std::nullopt;
+  return static_cast<exposure_mode>(found - std::begin(detail::exposure_names));
+}
+
+} // namespace nexus::config

@@ -88,9 +88,26 @@ constexpr server_key server_key_table[] = {
 };
 
 constexpr std::string_view root_key_table[] = {
-    "$schema",        "mcpServers", "listen",       "workers",        "reactor",
-    "names",          "log",        "allowedHosts", "allowedOrigins", "insecureListen",
-    "unsetVariables", "limits",     "inputs",       "sealingKeys",
+    "$schema",
+    "mcpServers",
+    "listen",
+    "workers",
+    "reactor",
+    "names",
+    "log",
+    "allowedHosts",
+    "allowedOrigins",
+    "insecureListen",
+    "unsetVariables",
+    "limits",
+    "inputs",
+    "sealingKeys",
+    "exposure",
+    "exposureThreshold",
+    "pinnedTools",
+    "hints",
+    "schemaProof",
+    "checkArguments",
 };
 
 constexpr std::string_view container_key_table[] = {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "catalog/list_view.hpp"
 #include "engine/session.hpp"
 #include "gateway/pieces.hpp"
 #include "mcp/error_table.hpp"
@@ -26,6 +27,8 @@ void refuse_unconfigured(worker& on, exchange& x);
 
 /// Sends the request to a server, with the exchange's target set.
 void forward(worker& on, exchange& x, std::uint32_t slot);
+/// As forward, to a tool that was found. The exchange's name and arguments are the tool's own.
+void forward_tool(worker& on, exchange& x, const catalog::route& to);
 /// As forward, for a completion: refused when the server has none.
 void forward_completion(worker& on, exchange& x, std::uint32_t slot);
 /// The server of a single-server address whose lists are not known yet; null otherwise.

@@ -31,7 +31,7 @@ struct cursor_binding {
   std::array<std::string_view, 1> request;
   seal::binding to;
   cursor_binding(worker& on, const exchange& x, list_kind kind) : request{words_of(kind).method} {
-    const auto* const part = x.scope.one_server ? on.snapshot().part(x.scope.slot) : nullptr;
+    const auto* const part = x.scope.one_server() ? on.snapshot().part(x.scope.number) : nullptr;
     to = {{}, part != nullptr ? std::string_view(part->name) : std::string_view(), request};
   }
   cursor_binding(const cursor_binding&) = delete;
@@ -131,9 +131,9 @@ void answer_list(worker& on, exchange& x, list_kind kind) {
 } // namespace
 
 upstream* unlisted_server(worker& on, const exchange& x) {
-  if (!x.scope.one_server)
+  if (!x.scope.one_server())
     return nullptr;
-  const auto* const part = on.snapshot().part(x.scope.slot);
+  const auto* const part = on.snapshot().part(x.scope.number);
   return part != nullptr && !part->catalogue ? on.find_upstream(part->slot) : nullptr;
 }
 

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "catalog/builtin_tools.hpp"
 #include "catalog/names.hpp"
 #include "engine/dispatch_answers.hpp"
 #include "engine/exchange.hpp"
+#include "engine/meta_tools.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 #include "gateway/parameter_headers.hpp"
@@ -21,7 +23,7 @@ constexpr std::size_t suggestions = 3;
 
 /// A server whose lists are not known yet and whose prefix the name carries; null otherwise.
 upstream* awaited_server(worker& on, const exchange& x, std::string_view name) {
-  if (x.scope.one_server)
+  if (x.scope.one_server())
     return unlisted_server(on, x);
   for (const auto& part : on.snapshot().servers()) {
     if (part.catalogue)
@@ -45,6 +47,13 @@ upstream* awaited_server(worker& on, const exchange& x, std::string_view name) {
 void refuse_unknown(worker& on, exchange& x, list_kind kind, const catalog::list_view& view,
                     std::string_view name) {
   const auto noun = words_of(kind).noun;
+  const auto& reachable = on.view(x.scope)->reachable();
+  if (const auto* const indirect = kind == list_kind::tools ? reachable.find(name) : nullptr)
+    if (const auto* const part = on.snapshot().part(indirect->slot))
+      return refuse(on, x, errc::invalid_params,
+                    fmt::format("Unknown tool: {}; call-tool reaches it with server_name '{}' and "
+                                "tool_name '{}'",
+                                name, part->name, indirect->target->name));
   std::string data;
   json::object_writer out(data);
   out.string(noun, name.substr(0, limits::name_bytes_max));
@@ -87,23 +96,32 @@ const catalog::route* find_named(worker& on, exchange& x, list_kind kind, std::s
   return nullptr;
 }
 
-/// Checks the headers that repeat arguments, and writes those for the server. @returns false when
-/// the exchange was refused
-bool repeat_arguments(worker& on, exchange& x, const catalog::item& target) {
-  const auto arguments = x.request.params[param_key::arguments];
+/// Checks the headers that repeat arguments. @returns false when the exchange was refused
+bool headers_agree(worker& on, exchange& x, const catalog::item& target) {
   const auto* const sent =
       x.era == mcp::era::modern && x.client != nullptr ? x.client->request_headers() : nullptr;
-  if (sent != nullptr) {
-    const auto problem = gateway::parameter_header_problem(target.headers, arguments, *sent);
-    if (!problem.empty()) {
-      on.metrics().refusals.add(metrics::refusal::header_mismatch);
-      refuse(on, x, errc::header_mismatch, problem, {}, 400);
-      return false;
-    }
-  }
-  x.parameter_fields.clear();
-  gateway::append_parameter_headers(x.parameter_fields, target.headers, arguments);
-  return true;
+  if (sent == nullptr || target.headers.empty())
+    return true;
+  const auto problem = gateway::parameter_header_problem(
+      target.headers, x.request.params[param_key::arguments], *sent);
+  if (problem.empty())
+    return true;
+  on.metrics().refusals.add(metrics::refusal::header_mismatch);
+  refuse(on, x, errc::header_mismatch, problem, {}, 400);
+  return false;
+}
+
+/// Whether the arguments of a call to the tool itself fit its schema, where that is to be checked.
+bool arguments_accepted(worker& on, exchange& x, const catalog::route& to) {
+  const auto* const shown = on.view(x.scope);
+  if (shown == nullptr || shown->surface().check != config::argument_check::all)
+    return true;
+  const auto* const part = on.snapshot().part(to.slot);
+  if (part == nullptr || !part->catalogue)
+    return true;
+  const auto given = x.request.params[param_key::arguments];
+  return arguments_fit(on, x, *part, *to.target,
+                       given ? given : json::slice{"{}", json::kind::object});
 }
 
 /// tools/call and prompts/get: the entry called params.name.
@@ -119,13 +137,11 @@ void forward_named(worker& on, exchange& x, list_kind kind) {
   const auto* const found = find_named(on, x, kind, json::unquote(quoted, unescaped));
   if (found == nullptr)
     return;
-  const auto& target = *found->target;
-  if (!target.headers.empty() && !repeat_arguments(on, x, target))
-    return;
-  x.target_name = target.name;
-  x.safe_to_repeat = target.read_only;
-  x.wraps_output = target.wraps_output;
-  forward(on, x, found->slot);
+  if (found->slot == catalog::builtin_slot)
+    return call_builtin(on, x, *found->target);
+  if (headers_agree(on, x, *found->target) &&
+      (kind != list_kind::tools || arguments_accepted(on, x, *found)))
+    forward_tool(on, x, *found);
 }
 
 /// The members of a completion's reference.
@@ -156,6 +172,19 @@ void complete_prompt(worker& on, exchange& x, std::string_view ref, json::slice 
 }
 
 } // namespace
+
+void forward_tool(worker& on, exchange& x, const catalog::route& to) {
+  const auto& target = *to.target;
+  if (!target.headers.empty()) {
+    x.parameter_fields.clear();
+    gateway::append_parameter_headers(x.parameter_fields, target.headers,
+                                      x.request.params[param_key::arguments]);
+  }
+  x.target_name = target.name;
+  x.safe_to_repeat = target.read_only;
+  x.wraps_output = target.wraps_output;
+  forward(on, x, to.slot);
+}
 
 void forward_completion(worker& on, exchange& x, std::uint32_t slot) {
   const auto* const part = on.snapshot().part(slot);

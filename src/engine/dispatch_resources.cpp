@@ -18,7 +18,7 @@ using mcp::param_key;
 
 /// A server that is being connected and might list the resource; null when there is none.
 upstream* awaited_server(worker& on, const exchange& x) {
-  if (x.scope.one_server)
+  if (x.scope.one_server())
     return unlisted_server(on, x);
   for (const auto& part : on.snapshot().servers()) {
     auto* const up = part.catalogue ? nullptr : on.find_upstream(part.slot);

@@ -18,6 +18,7 @@
 
 namespace nexus::engine {
 
+class call_group;
 class dialogue;
 class exchange;
 class worker;
@@ -76,6 +77,7 @@ class exchange final : public http_call_handler {
   std::string target_name;
   std::string target_task; ///< the task's own id: who knows it may follow the task, so no log does
   std::string target_ref;  ///< of a completion: params.ref with the server's own name, or empty
+  std::string unwrapped;   ///< of a call through a meta-tool: its own name and arguments
   std::string parameter_fields; ///< header lines that repeat arguments, for HTTP servers
   bool wraps_output = false;    ///< as catalog::item
   bool safe_to_repeat = false;  ///< the tool says that it is read-only or idempotent
@@ -95,6 +97,7 @@ class exchange final : public http_call_handler {
   http_call* call = nullptr;             ///< the HTTP request that carries it
   std::unique_ptr<dialogue> talk;        ///< about what the server wants to know; usually none
   std::unique_ptr<broken_answer> broken; ///< usually none
+  std::unique_ptr<call_group> group;     ///< the calls that it consists of; usually none
   std::string server_state;              ///< JSON: the requestState that a modern server gave
   std::pair<worker_id, std::uint64_t> parked_at; ///< worker and sequence
   bool has_permit = false;

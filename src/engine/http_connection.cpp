@@ -132,12 +132,12 @@ void http_connection::leave_answer() {
     active_ = nullptr;
     x.client = nullptr;
     // Closing the response is how a modern client cancels; to a legacy one it means nothing.
-    if (x.via == nullptr) {
+    if (x.via == nullptr && !x.group) {
       worker_.release(x); // its session is still being looked up
       if (log_ != nullptr)
         log_->finish(event_stream_);
     } else if (x.era == mcp::era::modern) {
-      x.via->abandon(x, give_up::cancelled);
+      worker_.give_up_call(x);
     } else if (log_ != nullptr) {
       x.client = &worker_.absent_sessions().absent_client();
       x.answer_stream = event_stream_;

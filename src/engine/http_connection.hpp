@@ -91,6 +91,11 @@ class http_connection final : private net::stream_handler,
   [[nodiscard]] std::optional<view_scope> scope_of_path(std::string_view tail) const;
   void refuse_message(exchange& x, mcp::errc code, unsigned status, std::string_view message,
                       std::string_view data);
+  // The API, in http_api.cpp
+  void serve_api();
+  void serve_tool_search();
+  /// An error as the API tells it. @param message what went wrong and what helps
+  void refuse_api(unsigned status, std::string_view message, std::string_view extra_fields = {});
   [[nodiscard]] std::string servers_json() const;
 
   // Answers

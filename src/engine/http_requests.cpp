@@ -13,6 +13,7 @@
 #include "engine/upstream.hpp"
 #include "gateway/classify.hpp"
 #include "gateway/render.hpp"
+#include "http/query.hpp"
 #include "mcp/error_table.hpp"
 #include "json/write.hpp"
 
@@ -74,10 +75,10 @@ void http_connection::serve_request() {
     return serve_guest_message();
   if (path == "/ws" && gets)
     return serve_websocket({});
+  if (path.starts_with("/api/"))
+    return serve_api();
   const bool reads = gets || request.verb == http::method::head;
-  const bool known =
-      path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/api/v1/servers";
-  if (!known)
+  if (path != "/healthz" && path != "/readyz" && path != "/metrics")
     return respond(404, text_plain, "no such address\n");
   if (!reads)
     return respond(405, text_plain, "only GET is served here\n", "Allow: GET\r\n");
@@ -87,9 +88,7 @@ void http_connection::serve_request() {
     const bool draining = shared.draining.load(std::memory_order_relaxed);
     return respond(draining ? 503 : 200, text_plain, draining ? "draining\n" : "ready\n");
   }
-  if (path == "/metrics")
-    return respond(200, metrics::registry::content_type(), shared.metrics.exposition());
-  respond(200, "application/json", servers_json());
+  respond(200, metrics::registry::content_type(), shared.metrics.exposition());
 }
 
 std::optional<view_scope> http_connection::scope_of_path(std::string_view tail) const {
@@ -98,27 +97,13 @@ std::optional<view_scope> http_connection::scope_of_path(std::string_view tail) 
   if (!rest.ends_with(tail))
     return std::nullopt;
   rest.remove_suffix(tail.size());
-  std::string name;
-  for (std::size_t i = 0; i < rest.size(); ++i) {
-    const auto hex = [](char c) {
-      return c >= '0' && c <= '9'   ? c - '0'
-             : c >= 'a' && c <= 'f' ? c - 'a' + 10
-             : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                    : -1;
-    };
-    if (rest[i] != '%') {
-      name += rest[i];
-    } else {
-      if (i + 2 >= rest.size() || hex(rest[i + 1]) < 0 || hex(rest[i + 2]) < 0)
-        return std::nullopt;
-      name += static_cast<char>(hex(rest[i + 1]) * 16 + hex(rest[i + 2]));
-      i += 2;
-    }
-  }
-  const auto* const part = worker_.snapshot().server(name);
+  const auto name = http::percent_decode(rest);
+  if (!name)
+    return std::nullopt;
+  const auto* const part = worker_.snapshot().server(*name);
   if (part == nullptr)
     return std::nullopt;
-  return view_scope{true, part->slot};
+  return view_scope::of_server(part->slot);
 }
 
 void http_connection::serve_mcp(view_scope scope) {
@@ -348,43 +333,6 @@ void http_connection::serve_delete(view_scope scope) {
       asked->respond(known ? 200 : 404, text_plain, known ? "" : "unknown session\n");
     });
   });
-}
-
-std::string http_connection::servers_json() const {
-  std::string out = "[";
-  for (const auto& part : worker_.snapshot().servers()) {
-    auto* const up = worker_.find_upstream(part.slot);
-    if (up == nullptr)
-      continue;
-    const auto& endpoint = up->endpoint();
-    if (out.size() > 1)
-      out += ',';
-    json::object_writer row(out);
-    row.string("name", part.name);
-    const bool unusable = endpoint.settings && !endpoint.settings->unusable_reason.empty();
-    row.string("state", unusable ? "unusable" : to_string(endpoint.state));
-    if (endpoint.settings) {
-      const auto kind = endpoint.settings->kind;
-      row.string("transport", kind == config::transport::stdio                     ? "stdio"
-                              : kind == config::transport::sse || endpoint.channel ? "sse"
-                                                                                   : "http");
-    }
-    if (endpoint.state == server_state::ready) {
-      row.string("era", mcp::to_string(endpoint.era));
-      row.string("revision", mcp::to_string(endpoint.revision));
-      if (endpoint.pid != 0)
-        row.integer("pid", endpoint.pid);
-      if (!endpoint.server_info.empty())
-        row.raw("serverInfo", endpoint.server_info);
-    }
-    row.integer("tools",
-                part.catalogue ? static_cast<std::int64_t>(part.catalogue->tools().size()) : 0);
-    row.integer("restarts", static_cast<std::int64_t>(endpoint.restarts));
-    if (!endpoint.reason.empty())
-      row.string("error", endpoint.reason);
-    row.end();
-  }
-  return out + "]";
 }
 
 } // namespace nexus::engine

@@ -15,6 +15,7 @@
 #include "config/config.hpp"
 #include "engine/control.hpp"
 #include "engine/replay_log.hpp"
+#include "engine/tool_usage.hpp"
 #include "gateway/host_check.hpp"
 #include "metrics/metrics.hpp"
 #include "seal/key_ring.hpp"
@@ -73,6 +74,7 @@ class process {
   /// Bytes that the replay logs of all sessions hold.
   const std::shared_ptr<replay_log::budget> replay_bytes = std::make_shared<replay_log::budget>(0);
   std::atomic<bool> draining{false};
+  tool_usage usage;
   admission sessions{limits.sessions};
   admission connections{limits.connections};
   std::atomic<std::uint64_t> catalogue_tools{0}, catalogue_generation{0};

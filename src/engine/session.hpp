@@ -22,10 +22,20 @@
 
 namespace nexus::engine {
 
-/// Which catalogue an address shows: everything, or one server.
+/// Which catalogue an address shows.
 struct view_scope {
-  bool one_server = false;
-  std::uint32_t slot = 0;
+  enum class what : std::uint8_t {
+    everything,
+    server, ///< one, names untouched
+    virtual_mcp,
+  };
+  what shows = what::everything;
+  std::uint32_t number = 0; ///< the server's slot, or the virtual MCP's number
+
+  [[nodiscard]] static view_scope of_server(std::uint32_t slot) noexcept {
+    return {what::server, slot};
+  }
+  [[nodiscard]] bool one_server() const noexcept { return shows == what::server; }
   friend bool operator==(view_scope, view_scope) = default;
 };
 

@@ -63,7 +63,7 @@ std::optional<known_task> find_task(worker& on, view_scope scope, json::slice gi
       on.sealer().open(seal::kind::task, json::unquote(given), {}, on.shared().wall_now());
   const auto place = opened ? read_payload(opened->payload) : std::nullopt;
   const auto* const server = place ? on.snapshot().server(place->server) : nullptr;
-  if (server == nullptr || (scope.one_server && scope.slot != server->slot))
+  if (server == nullptr || (scope.one_server() && scope.number != server->slot))
     return std::nullopt;
   return known_task{server, std::string(place->id)};
 }

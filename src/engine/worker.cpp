@@ -1,4 +1,5 @@
 #include "engine/worker.hpp"
+#include "engine/call_group.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -133,6 +134,10 @@ void worker::release(exchange& x) {
     x.broken->again.cancel();
     bury(std::move(x.broken)); // it may be its timer that calls
   }
+  if (x.group) {
+    x.group->end();
+    bury(std::move(x.group));
+  }
   x.server_state.clear();
   x.caller.reset();
   x.client = nullptr;
@@ -147,6 +152,8 @@ void worker::release(exchange& x) {
   x.target_ref.clear();
   x.target_task.clear();
   x.parameter_fields.clear();
+  if (x.unwrapped.capacity() > pooled_text_bytes_max)
+    std::string().swap(x.unwrapped);
   if (x.text.capacity() > pooled_text_bytes_max)
     std::string().swap(x.text); // assigning an empty one would keep the memory
   x.at = exchange::stage::idle;
@@ -161,10 +168,17 @@ void worker::cancel_request(const session* caller, const client_adapter* client,
                             std::string_view id) {
   for (auto* x = used_; x != nullptr; x = x->next) {
     const bool theirs = caller != nullptr ? x->caller.get() == caller : x->client == client;
-    if (!theirs || x->id() != id || x->via == nullptr)
-      continue;
-    return x->via->abandon(*x, give_up::cancelled);
+    if (theirs && x->id() == id && (x->via != nullptr || x->group))
+      return give_up_call(*x);
   }
+}
+
+void worker::give_up_call(exchange& x) {
+  if (x.via != nullptr)
+    return x.via->abandon(x, give_up::cancelled);
+  if (x.client != nullptr)
+    x.client->send_cancelled(x);
+  release(x);
 }
 
 void worker::drop_client(const client_adapter& gone) {
@@ -172,8 +186,8 @@ void worker::drop_client(const client_adapter& gone) {
     auto* const next = x->next;
     if (x->client == &gone) {
       x->client = nullptr;
-      if (x->via != nullptr)
-        x->via->abandon(*x, give_up::cancelled);
+      if (x->via != nullptr || x->group)
+        give_up_call(*x);
     }
     x = next;
   }
@@ -282,21 +296,22 @@ void worker::set_log_level(mcp::log_level least) {
 
 void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {
   snapshot_ = std::move(snapshot);
+  checker_.forget();
   if (!streams_.empty() && !tell_.armed())
     reactor_->arm(tell_, limits::list_changed_coalesce);
 }
 
 const catalog::exposure* worker::view(view_scope scope) const noexcept {
-  return scope.one_server ? snapshot_->of_server(scope.slot) : &snapshot_->everything();
+  return scope.one_server() ? snapshot_->of_server(scope.number) : &snapshot_->everything();
 }
 
 std::optional<std::uint32_t> worker::owner_of_resource(view_scope scope,
                                                        std::string_view uri) const {
-  if (scope.one_server) {
+  if (scope.one_server()) {
     // A server may read more than it lists.
-    const auto* const part = snapshot_->part(scope.slot);
+    const auto* const part = snapshot_->part(scope.number);
     const bool listed = part != nullptr && part->catalogue != nullptr;
-    return listed && part->catalogue->offers.resources ? std::optional(scope.slot) : std::nullopt;
+    return listed && part->catalogue->offers.resources ? std::optional(scope.number) : std::nullopt;
   }
   if (const auto owner = snapshot_->owner_of(uri))
     return owner;

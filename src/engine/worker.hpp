@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "catalog/snapshot.hpp"
+#include "engine/argument_checker.hpp"
 #include "engine/control.hpp"
 #include "engine/exchange.hpp"
 #include "engine/learned_uris.hpp"
 #include "engine/process.hpp"
 #include "engine/session.hpp"
+#include "engine/tool_search.hpp"
 #include "metrics/metrics.hpp"
 #include "net/reactor.hpp"
 #include "seal/sealer.hpp"
@@ -88,6 +90,8 @@ class worker {
   /// The exchange of a session, or of an adapter that serves one client, with that request id is
   /// cancelled if it is under way here.
   void cancel_request(const session* caller, const client_adapter* client, std::string_view id);
+  /// What nobody waits for any more: the servers are told. @pre a server or a group has it
+  void give_up_call(exchange& x);
   /// A client is gone for good: what it asked for is given up.
   void drop_client(const client_adapter& gone);
   [[nodiscard]] exchange* first_exchange_via(const upstream& server) noexcept;
@@ -112,6 +116,8 @@ class worker {
   /// Least severity that any session wants, for the servers whose links are here.
   void set_log_level(mcp::log_level least);
   void install(std::shared_ptr<const catalog::snapshot> snapshot);
+  [[nodiscard]] tool_search& search() noexcept { return search_; }
+  [[nodiscard]] argument_checker& checker() noexcept { return checker_; }
   /// What an address shows; null when its server is not configured any more.
   [[nodiscard]] const catalog::exposure* view(view_scope scope) const noexcept;
   /// The server that has a resource, as an address sees it: as snapshot::owner_of, or because a
@@ -209,6 +215,8 @@ class worker {
   seal::sealer sealer_;
   std::shared_ptr<const catalog::snapshot> snapshot_;
   learned_uris learned_;
+  tool_search search_;
+  argument_checker checker_;
   std::int64_t id_sequence_ = 0;
 
   exchange* used_ = nullptr; // doubly linked

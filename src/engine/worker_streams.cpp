@@ -106,7 +106,7 @@ void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view
     const auto* const owner = stream->owner();
     if (owner == nullptr || level < owner->log_level.load(std::memory_order_relaxed))
       continue;
-    if (stream->scope().one_server && stream->scope().slot != slot)
+    if (stream->scope().one_server() && stream->scope().number != slot)
       continue;
     stream->log_message(notification);
   }

@@ -85,11 +85,13 @@ enum class refusal : std::uint8_t {
   queue,           ///< the queue of a server is full
   slow_reader,     ///< the peer did not read what was queued for it
   draining,        ///< the process is stopping
+  arguments,       ///< they do not fit the tool's input schema
+  schema_proof,    ///< a call through call-tool without the schema's version, or with another one
 };
-inline constexpr std::array<std::string_view, 16> refusal_names{
-    "http_syntax", "http_limit", "http_timeout",    "host",    "origin",      "media_type",
-    "json_syntax", "envelope",   "header_mismatch", "session", "connections", "sessions",
-    "calls",       "queue",      "slow_reader",     "draining"};
+inline constexpr std::array<std::string_view, 18> refusal_names{
+    "http_syntax", "http_limit", "http_timeout",    "host",     "origin",      "media_type",
+    "json_syntax", "envelope",   "header_mismatch", "session",  "connections", "sessions",
+    "calls",       "queue",      "slow_reader",     "draining", "arguments",   "schema_proof"};
 
 enum class http_method : std::uint8_t { post, get, del, other };
 inline constexpr std::array<std::string_view, 4> http_method_names{"post", "get", "delete",

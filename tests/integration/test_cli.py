@@ -239,10 +239,28 @@ class Stdio(unittest.TestCase):
 
     def config(self, **servers):
         handle, path = tempfile.mkstemp(suffix=".json")
-        os.write(handle, json.dumps({"reactor": reactor(), "mcpServers": servers}).encode())
+        os.write(handle, json.dumps(
+            {"reactor": reactor(), "exposure": "tools", "mcpServers": servers}).encode())
         os.close(handle)
         self.addCleanup(os.unlink, path)
         return path
+
+    def test_the_meta_tools_are_shown_unless_all_are_asked_for(self):
+        path = self.config(a=stdio_server())
+        with open(path, encoding="utf-8") as file:
+            silent = {k: v for k, v in json.load(file).items() if k != "exposure"}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(silent, file)
+        with stdio_gateway(path) as client:
+            client.initialize()
+            self.assertIn("call-tool", [t["name"] for t in client.tools()])
+            refused = client.call("a__echo", {"text": "x"})
+            self.assertEqual(refused.error["code"], -32602)
+            done = client.call(
+                "call-tool", {"server_name": "a", "tool_name": "echo", "args": {"text": "x"}}
+            )
+            self.assertEqual(done.text, "x")
+            self.assertEqual(client.close(), 0)
 
     def test_legacy_and_modern(self):
         path = self.config(a=stdio_server(), b=stdio_server("--era", "modern"))

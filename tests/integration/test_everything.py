@@ -120,8 +120,11 @@ class Tours:
     def test_sdk_1_over_websocket(self):
         self.check("1", "legacy", "ws", f"ws{self.gateway.url.removeprefix('http')}/ws")
 
+    def stdio_gateway(self):
+        return binary(), "stdio", "--exposure", "tools", "-c", self.gateway.config_path
+
     def test_sdk_1_over_stdio(self):
-        self.check("1", "legacy", "stdio", binary(), "stdio", "-c", self.gateway.config_path)
+        self.check("1", "legacy", "stdio", *self.stdio_gateway())
 
     def test_sdk_2_over_http(self):
         self.check("2", "legacy", "http", f"{self.gateway.url}/mcp")
@@ -130,7 +133,7 @@ class Tours:
         self.check("2", "modern", "http", f"{self.gateway.url}/mcp")
 
     def test_sdk_2_modern_over_stdio(self):
-        self.check("2", "modern", "stdio", binary(), "stdio", "-c", self.gateway.config_path)
+        self.check("2", "modern", "stdio", *self.stdio_gateway())
 
     def test_one_servers_own_address(self):
         self.check("2", "modern", "http", f"{self.gateway.url}/s/everything/mcp")

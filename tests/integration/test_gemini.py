@@ -113,7 +113,9 @@ class Gemini(unittest.TestCase):
     def test_the_fleet_over_stdio(self):
         with StdioClient([binary(), "stdio", "-c", self.servers]) as client:
             client.initialize()
-            answer = client.call("everything__echo", {"message": "hi"}, timeout=70)
+            # `nexus stdio` shows the meta-tools.
+            echo = {"server_name": "everything", "tool_name": "echo", "args": {"message": "hi"}}
+            answer = client.call("call-tool", echo, timeout=70)
             self.assertEqual(answer.text, "Echo: hi")
             self.assertEqual(client.close(), 0)
 

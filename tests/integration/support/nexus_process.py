@@ -278,6 +278,19 @@ class Nexus:
             raise AssertionError(f"{failure}\nservers: {self.servers()}\nlog:\n{tail}") from None
         return self
 
+    def wait_indexed(self, timeout=20.0):
+        """Waits until searches know of every tool that is listed."""
+
+        def reached():
+            told = self.get("/api/v1/tools/search?q=x").json()
+            return told["indexedTools"] == told["tools"]
+
+        eventually(reached, timeout, what="an index of all tools")
+        return self
+
+    def reload(self):
+        self.signal(signal.SIGHUP)
+
     def server_pid(self, name):
         """The process of a stdio server: as reported, else the child whose argv names it."""
         return self.servers()[name].get("pid")

@@ -41,7 +41,7 @@ TEST_CASE("worker lends exchanges again and leaves nothing in them", "[engine][w
   first.caller = make_session({0});
   first.target_name = "tool";
   first.log_level = mcp::log_level::debug;
-  first.scope = {true, 3};
+  first.scope = view_scope::of_server(3);
   first.safe_to_repeat = first.resent = first.resolve_later = first.opened_session = true;
   const std::weak_ptr<session> caller = first.caller;
   f.home.release(first);

@@ -1,0 +1,130 @@
+/// http_connection's answers to programs that are no MCP clients: /api/v1/...
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "base/limits.hpp"
+#include "engine/argument_checker.hpp"
+#include "engine/http_connection.hpp"
+#include "engine/meta_tools.hpp"
+#include "engine/tool_search.hpp"
+#include "engine/upstream.hpp"
+#include "http/query.hpp"
+#include "json/walk.hpp"
+#include "json/write.hpp"
+
+namespace nexus::engine {
+namespace {
+
+constexpr std::string_view json_type = "application/json";
+
+} // namespace
+
+void http_connection::refuse_api(unsigned status, std::string_view message,
+                                 std::string_view extra_fields) {
+  std::string body = R"({"error":)";
+  json::append_string(body, message);
+  respond(status, json_type, body + "}\n", extra_fields);
+}
+
+void http_connection::serve_api() {
+  const auto& request = parser_.message();
+  const auto path = request.path;
+  const bool reads = request.verb == http::method::get || request.verb == http::method::head;
+  if (path == "/api/v1/servers" && reads)
+    return respond(200, json_type, servers_json());
+  if (path == "/api/v1/tools/search" && reads)
+    return serve_tool_search();
+  if (path == "/api/v1/servers" || path == "/api/v1/tools/search")
+    return refuse_api(405, "only GET is served here", "Allow: GET\r\n");
+  refuse_api(404, "no such address");
+}
+
+void http_connection::serve_tool_search() {
+  const http::query_parameters asked(parser_.message().query);
+  const auto text = asked.find("q");
+  if (!text || text->empty())
+    return refuse_api(400, "the query parameter q is missing: what the tools are needed for");
+  std::size_t limit = limits::meta_search_default;
+  if (const auto given = asked.find("limit")) {
+    const auto [end, problem] =
+        std::from_chars(given->data(), given->data() + given->size(), limit);
+    if (problem != std::errc{} || end != given->data() + given->size() || limit == 0 ||
+        limit > limits::search_results_max)
+      return refuse_api(400,
+                        fmt::format("limit is a number from 1 to {}", limits::search_results_max));
+  }
+  const auto& snapshot = worker_.snapshot();
+  std::optional<std::uint32_t> slot;
+  if (const auto server = asked.find("server")) {
+    const auto* const part = snapshot.server(*server);
+    if (part == nullptr)
+      return refuse_api(404, fmt::format("there is no server '{}'", *server));
+    slot = part->slot;
+  }
+  const auto schema = asked.find("schema").value_or("");
+  const bool with_schema = schema == "true" || schema == "1";
+  const auto& shown = snapshot.everything();
+  const auto hits = worker_.search().find({}, shown, snapshot, *text, limit, slot);
+  std::string out = R"({"results":[)";
+  for (const auto& hit : hits) {
+    const auto& part = *snapshot.part(hit.where->slot);
+    const auto& tool = *hit.where->target;
+    out += out.back() == '[' ? "" : ",";
+    json::object_writer row(out);
+    row.string("server", part.name).string("tool", tool.name);
+    row.raw("score", fmt::format("{:.6g}", hit.why.score)).raw("matched", matches_json(hit.why));
+    row.string("description", short_description(description_of(part, tool)));
+    row.boolean("available", part.available);
+    if (with_schema) {
+      const auto input = part.catalogue->list(catalog::list_kind::tools).input_schema(tool);
+      row.raw("inputSchema", input.raw).string("schemaVersion", schema_version(input));
+    }
+    row.end();
+  }
+  respond(200, json_type,
+          out +
+              fmt::format(R"(],"indexedTools":{},"tools":{}}})", worker_.search().size(),
+                          shown.reachable().size()) +
+              "\n");
+}
+
+std::string http_connection::servers_json() const {
+  std::string out = "[";
+  for (const auto& part : worker_.snapshot().servers()) {
+    auto* const up = worker_.find_upstream(part.slot);
+    if (up == nullptr)
+      continue;
+    const auto& endpoint = up->endpoint();
+    if (out.size() > 1)
+      out += ',';
+    json::object_writer row(out);
+    row.string("name", part.name);
+    const bool unusable = endpoint.settings && !endpoint.settings->unusable_reason.empty();
+    row.string("state", unusable ? "unusable" : to_string(endpoint.state));
+    if (endpoint.settings) {
+      const auto kind = endpoint.settings->kind;
+      row.string("transport", kind == config::transport::stdio                     ? "stdio"
+                              : kind == config::transport::sse || endpoint.channel ? "sse"
+                                                                                   : "http");
+    }
+    if (endpoint.state == server_state::ready) {
+      row.string("era", mcp::to_string(endpoint.era));
+      row.string("revision", mcp::to_string(endpoint.revision));
+      if (endpoint.pid != 0)
+        row.integer("pid", endpoint.pid);
+      if (!endpoint.server_info.empty())
+        row.raw("serverInfo", endpoint.server_info);
+    }
+    row.integer("tools",
+                part.catalogue ? static_cast<std::int64_t>(part.catalogue->tools().size()) : 0);
+    row.integer("restarts", static_cast<std::int64_t>(endpoint.restarts));
+    if (!endpoint.reason.empty())
+      row.string("error", endpoint.reason);
+    row.end();
+  }
+  return out + "]";
+}
+
+} // namespace nexus::engine

@@ -1,0 +1,419 @@
+/// The meta-tools that only tell: list-tools, get-server-information, get-input-schema-for-tools,
+/// search-tools.
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "engine/argument_checker.hpp"
+#include "engine/dispatch_answers.hpp"
+#include "engine/exchange.hpp"
+#include "engine/meta_tools.hpp"
+#include "engine/tool_search.hpp"
+#include "engine/upstream.hpp"
+#include "engine/worker.hpp"
+#include "json/walk.hpp"
+#include "json/write.hpp"
+
+namespace nexus::engine {
+namespace {
+
+using catalog::list_kind;
+
+/// What a server is doing, and which version it says it is.
+struct server_facts {
+  std::string_view state = "idle";
+  std::string version, reason;
+};
+
+server_facts facts_of(worker& on, const catalog::server_part& part) {
+  server_facts out;
+  auto* const up = on.find_upstream(part.slot);
+  if (up == nullptr)
+    return out;
+  const auto& endpoint = up->endpoint();
+  out.state = to_string(endpoint.state);
+  out.reason = endpoint.reason;
+  if (!endpoint.server_info.empty())
+    out.version = text_argument({endpoint.server_info, json::kind::object}, "version");
+  return out;
+}
+
+void open_server(std::string& text, std::string& structured, const visible_server& one,
+                 const server_facts& facts) {
+  text += fmt::format("[SERVER_ID: {}]", one.part->name);
+  if (!facts.version.empty())
+    text += fmt::format(" (Version: v{})", facts.version);
+  if (facts.state != "ready")
+    text += fmt::format(" ({}{}{})", facts.state, facts.reason.empty() ? "" : ": ", facts.reason);
+  text += '\n';
+  structured += structured.back() == '[' ? "" : ",";
+  json::object_writer out(structured);
+  out.string("server_name", one.part->name).string("state", facts.state);
+  if (!facts.version.empty())
+    out.string("version", facts.version);
+}
+
+void add_tool(std::string& text, std::string& structured, std::string_view name,
+              std::string_view description) {
+  text += fmt::format("- [TOOL_ID: {}] | DESC: {}\n", name, description);
+  structured += structured.back() == '[' ? "" : ",";
+  json::object_writer out(structured);
+  out.string("tool_name", name).string("description", description);
+  out.end();
+}
+
+/// Words that several tools of a server have in their names: what it is about.
+std::string live_hints(const std::vector<visible_server>& servers) {
+  constexpr std::size_t words_per_server = 6, servers_max = 20, least_uses = 2, least_bytes = 3;
+  std::string out;
+  std::size_t told = 0;
+  for (const auto& one : servers) {
+    std::map<std::string, std::size_t> uses;
+    for (const auto* const tool : one.tools) {
+      std::string word;
+      const auto end_word = [&] {
+        if (word.size() >= least_bytes)
+          ++uses[word];
+        word.clear();
+      };
+      for (const char c : tool->target->name) {
+        if (c >= 'A' && c <= 'Z' && !word.empty() && word.back() >= 'a')
+          end_word();
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+          word += static_cast<char>(c | 0x20);
+        else
+          end_word();
+      }
+      end_word();
+    }
+    std::vector<std::pair<std::size_t, std::string>> ranked;
+    for (auto& [word, count] : uses)
+      if (count >= least_uses)
+        ranked.emplace_back(count, word);
+    std::ranges::stable_sort(ranked,
+                             [](const auto& a, const auto& b) { return a.first > b.first; });
+    if (ranked.empty() || told == servers_max)
+      continue;
+    ++told;
+    out += fmt::format("- {}:", one.part->name);
+    for (std::size_t i = 0; i < std::min(ranked.size(), words_per_server); ++i)
+      out += fmt::format("{} {} ({})", i == 0 ? "" : ",", ranked[i].second, ranked[i].first);
+    out += '\n';
+  }
+  return out;
+}
+
+struct place {
+  std::array<std::string_view, 2> request;
+  seal::binding to;
+  explicit place(std::string_view server) : request{"list-tools", server} {
+    to = {{}, {}, request};
+  }
+  place(const place&) = delete;
+};
+
+/// Where the list goes on, by the cursor of the answer before. Nothing for one that is not good.
+std::optional<std::size_t> first_of(worker& on, json::slice arguments, std::string_view server,
+                                    const catalog::list_view& view) {
+  const auto cursor = text_argument(arguments, "cursor");
+  if (cursor.empty())
+    return 0;
+  const place bound(server);
+  const auto opened =
+      on.sealer().open(seal::kind::cursor, cursor, bound.to, on.shared().wall_now());
+  std::size_t at = 0;
+  if (!opened)
+    return std::nullopt;
+  const auto& text = opened->payload;
+  std::from_chars(text.data(), text.data() + text.size(), at, 16);
+  if (text != fmt::format("{:x}-{:x}", at, view.fingerprint()))
+    return std::nullopt;
+  return at;
+}
+
+void list_by_query(worker& on, exchange& x, const catalog::exposure& shown,
+                   const std::vector<visible_server>& servers, std::string_view query,
+                   std::size_t limit, std::optional<std::uint32_t> only) {
+  const auto hits = on.search().find(x.scope, shown, on.snapshot(), query, limit, only);
+  std::string text =
+      fmt::format("The {} tools that fit best, of {}:\n", hits.size(), shown.reachable().size());
+  std::string structured = R"({"servers":[)";
+  for (const auto& one : servers) {
+    bool begun = false;
+    for (const auto& hit : hits) {
+      if (hit.where->slot != one.part->slot)
+        continue;
+      if (!begun) {
+        open_server(text, structured, one, facts_of(on, *one.part));
+        structured += R"(,"tools":[)";
+      }
+      begun = true;
+      const auto& tool = *hit.where->target;
+      add_tool(text, structured, tool.name, short_description(description_of(*one.part, tool)));
+    }
+    if (begun)
+      structured += "]}";
+  }
+  structured += fmt::format(R"(],"total_tools":{}}})", shown.reachable().size());
+  answer_tool(on, x, text, structured);
+}
+
+void append_tool_schema(std::string& structured, const catalog::server_part& part,
+                        const catalog::item& tool, std::string_view version) {
+  structured += structured.back() == '[' ? "" : ",";
+  const auto& list = part.catalogue->list(list_kind::tools);
+  json::object_writer out(structured);
+  out.string("server_name", part.name).string("tool_name", tool.name);
+  out.string("description", description_of(part, tool));
+  out.raw("input_schema", list.input_schema(tool).raw);
+  const auto result =
+      json::find_member({list.definition(tool), json::kind::object}, "outputSchema");
+  if (result.is(json::kind::object))
+    out.raw("output_schema", result.raw);
+  const auto notes = json::find_member({list.definition(tool), json::kind::object}, "annotations");
+  if (notes.is(json::kind::object))
+    out.raw("annotations", notes.raw);
+  out.string("schema_version", version);
+  out.end();
+}
+
+void append_unknown(std::string& out, std::string_view server, std::string_view tool,
+                    const std::vector<std::string_view>& nearest) {
+  out += out.back() == '[' ? "" : ",";
+  json::object_writer members(out);
+  members.string("server_name", server);
+  if (!tool.empty())
+    members.string("tool_name", tool);
+  auto& list = members.key("nearest");
+  list += '[';
+  for (const auto name : nearest) {
+    list += list.back() == '[' ? "" : ",";
+    json::append_string(list, name);
+  }
+  list += ']';
+  members.end();
+}
+
+/// The schemas of one server's tools, as one element of `servers` asks for them.
+struct schema_answer {
+  std::string text, tools = "[", unknown = "[";
+  std::size_t asked = 0, found = 0;
+
+  void add(const catalog::server_part& part, const catalog::item& tool) {
+    const auto& list = part.catalogue->list(list_kind::tools);
+    const auto schema = list.input_schema(tool);
+    const auto version = schema_version(schema);
+    ++found;
+    text +=
+        fmt::format("# Server name: {}, Tool name: {} (schema_version: {})\n````json\n{}\n````\n",
+                    part.name, tool.name, version, schema.raw);
+    append_tool_schema(tools, part, tool, version);
+  }
+};
+
+} // namespace
+
+void list_all_tools(worker& on, exchange& x, json::slice arguments) {
+  const auto* const shown = on.view(x.scope);
+  if (shown == nullptr)
+    return refuse_unconfigured(on, x);
+  const auto servers = visible_servers(on, x, *shown);
+  const auto wanted = text_argument(arguments, "server_name");
+  const auto* const only = wanted.empty() ? nullptr : find_server(servers, wanted);
+  if (!wanted.empty() && only == nullptr)
+    return answer_mistake(on, x, unknown_server_text(servers, wanted));
+  if (only != nullptr && !only->part->catalogue && !x.resolve_later)
+    if (auto* const up = on.find_upstream(only->part->slot))
+      return up->submit_unresolved(x); // asking for it starts a lazy server
+  const auto slot = only != nullptr ? std::optional(only->part->slot) : std::nullopt;
+  if (const auto query = text_argument(arguments, "query"); !query.empty())
+    return list_by_query(
+        on, x, *shown, servers, query,
+        count_argument(arguments, "limit", limits::meta_search_default, limits::search_results_max),
+        slot);
+  const auto& view = shown->reachable();
+  const auto first = first_of(on, arguments, wanted, view);
+  if (!first)
+    return answer_mistake(on, x,
+                          "The cursor is unknown or expired, or the list has changed since: begin "
+                          "again without a cursor.");
+  const auto limit =
+      count_argument(arguments, "limit", limits::meta_list_tools_max, limits::meta_list_tools_max);
+  std::string text, structured = R"({"servers":[)";
+  std::size_t at = 0, total = 0, told = 0;
+  for (const auto& one : servers) {
+    if (slot && one.part->slot != *slot)
+      continue;
+    total += one.tools.size();
+    const bool here = told < limit && (at + one.tools.size() > *first || *first == 0);
+    if (here) {
+      open_server(text, structured, one, facts_of(on, *one.part));
+      structured += R"(,"tools":[)";
+    }
+    for (const auto* const tool : one.tools) {
+      if (at++ < *first || told == limit)
+        continue;
+      ++told;
+      add_tool(text, structured, tool->target->name,
+               short_description(description_of(*one.part, *tool->target)));
+    }
+    if (here)
+      structured += "]}";
+  }
+  std::string head = fmt::format(
+      "{} server(s), {} tool(s){}. Use [SERVER_ID] and [TOOL_ID] exactly "
+      "as they stand here.\n\n",
+      slot ? 1 : servers.size(), total, told < total ? fmt::format(", {} of them here", told) : "");
+  structured += fmt::format(R"(],"total_tools":{})", total);
+  if (*first + told < total) {
+    const place bound(wanted);
+    const auto cursor = on.sealer().seal(
+        seal::kind::cursor, fmt::format("{:x}-{:x}", *first + told, view.fingerprint()), bound.to,
+        on.shared().wall_now() + limits::list_cursor_lifetime);
+    if (!cursor)
+      return refuse(on, x, mcp::errc::internal_error, cursor.error().message);
+    structured += fmt::format(R"(,"next_cursor":"{}")", *cursor);
+    text += fmt::format("\nThe list goes on: list-tools with cursor \"{}\".\n", *cursor);
+  }
+  structured += '}';
+  auto hints = slot ? std::string() : live_hints(servers);
+  for (const auto& line : shown->surface().hints)
+    hints += "- " + line + '\n';
+  if (!hints.empty())
+    text += "\nWhat is where (words in names, with counts):\n" + hints;
+  answer_tool(on, x, head + text, structured);
+}
+
+void tell_servers(worker& on, exchange& x, json::slice arguments) {
+  const auto* const shown = on.view(x.scope);
+  if (shown == nullptr)
+    return refuse_unconfigured(on, x);
+  const auto servers = visible_servers(on, x, *shown);
+  const auto wanted = text_argument(arguments, "server_name");
+  if (!wanted.empty() && find_server(servers, wanted) == nullptr)
+    return answer_mistake(on, x, unknown_server_text(servers, wanted));
+  std::string text, structured = R"({"servers":[)";
+  std::size_t told = 0;
+  for (const auto& one : servers) {
+    if (!wanted.empty() && one.part->name != wanted)
+      continue;
+    ++told;
+    const auto facts = facts_of(on, *one.part);
+    text +=
+        fmt::format("Server name: {}{}{} State: {}{}{} Total tools: {}\n", one.part->name,
+                    facts.version.empty() ? "" : " (v" + facts.version + ")", ",", facts.state,
+                    facts.reason.empty() ? "" : " (" + facts.reason + ")", ",", one.tools.size());
+    structured += structured.back() == '[' ? "" : ",";
+    json::object_writer out(structured);
+    out.string("server_name", one.part->name).string("state", facts.state);
+    if (!facts.version.empty())
+      out.string("version", facts.version);
+    out.integer("total_tools", static_cast<std::int64_t>(one.tools.size()));
+    if (!facts.reason.empty())
+      out.string("error", facts.reason);
+    if (!wanted.empty() && one.part->catalogue && !one.part->catalogue->instructions.empty())
+      out.string("instructions", one.part->catalogue->instructions);
+    out.end();
+    if (!wanted.empty() && one.part->catalogue && !one.part->catalogue->instructions.empty())
+      text += one.part->catalogue->instructions + '\n';
+  }
+  answer_tool(on, x, fmt::format("{} server(s) can be reached.\n{}", told, text),
+              structured + "]}");
+}
+
+void tell_schemas(worker& on, exchange& x, json::slice arguments) {
+  const auto* const shown = on.view(x.scope);
+  if (shown == nullptr)
+    return refuse_unconfigured(on, x);
+  const auto asked = json::find_member(arguments, "servers");
+  if (!asked.is(json::kind::array))
+    return answer_mistake(on, x,
+                          "get-input-schema-for-tools needs servers, an array of objects with "
+                          "server_name and tool_names.");
+  const auto servers = visible_servers(on, x, *shown);
+  schema_answer out;
+  for (json::element_walk element(asked); element.next();) {
+    const auto server = text_argument(element.value(), "server_name");
+    const auto* const of = find_server(servers, server);
+    if (of == nullptr) {
+      ++out.asked;
+      out.text += unknown_server_text(servers, server) + '\n';
+      append_unknown(out.unknown, server, {}, nearest_servers(servers, server));
+      continue;
+    }
+    if (!of->part->catalogue && !x.resolve_later)
+      if (auto* const up = on.find_upstream(of->part->slot))
+        return up->submit_unresolved(x);
+    for (json::element_walk name(json::find_member(element.value(), "tool_names")); name.next();) {
+      if (++out.asked > limits::meta_schemas_max)
+        return answer_mistake(
+            on, x,
+            fmt::format("At most {} schemas may be asked for at once.", limits::meta_schemas_max));
+      const auto tool = name.value().is(json::kind::string) ? json::unquote(name.value()) : "";
+      const auto* const found = shown->reachable().find_own(of->part->slot, tool);
+      if (found != nullptr) {
+        out.add(*of->part, *found->target);
+        continue;
+      }
+      out.text += unknown_tool_text(*of, tool) + '\n';
+      append_unknown(out.unknown, server, tool, nearest_tools(*of, tool));
+    }
+  }
+  if (out.asked == 0)
+    return answer_mistake(on, x,
+                          "Name at least one server_name with tool_names: list-tools shows them.");
+  answer_tool(on, x, out.text,
+              fmt::format(R"({{"tools":{}],"unknown":{}]}})", out.tools, out.unknown),
+              out.found == 0);
+}
+
+void search_tools(worker& on, exchange& x, json::slice arguments) {
+  const auto* const shown = on.view(x.scope);
+  if (shown == nullptr)
+    return refuse_unconfigured(on, x);
+  const auto query = text_argument(arguments, "query");
+  if (query.empty())
+    return answer_mistake(on, x, "search-tools needs query, what the tools are needed for.");
+  std::optional<std::uint32_t> slot;
+  if (const auto wanted = text_argument(arguments, "server_name"); !wanted.empty()) {
+    const auto servers = visible_servers(on, x, *shown);
+    const auto* const only = find_server(servers, wanted);
+    if (only == nullptr)
+      return answer_mistake(on, x, unknown_server_text(servers, wanted));
+    slot = only->part->slot;
+  }
+  const auto limit =
+      count_argument(arguments, "limit", limits::meta_search_default, limits::search_results_max);
+  const auto hits = on.search().find(x.scope, *shown, on.snapshot(), query, limit, slot);
+  const bool schemas = json::find_member(arguments, "include_schemas").raw == "true";
+  std::string text = hits.empty() ? "Nothing fits. Try other words, or list-tools.\n" : "";
+  std::string structured = R"({"results":[)";
+  for (const auto& hit : hits) {
+    const auto& part = *on.snapshot().part(hit.where->slot);
+    const auto& tool = *hit.where->target;
+    const auto description = short_description(description_of(part, tool));
+    text += fmt::format("- [SERVER_ID: {}] [TOOL_ID: {}] | DESC: {}\n", part.name, tool.name,
+                        description);
+    structured += structured.back() == '[' ? "" : ",";
+    json::object_writer out(structured);
+    out.string("server_name", part.name).string("tool_name", tool.name);
+    out.string("description", description);
+    out.raw("score", fmt::format("{:.4g}", hit.why.score));
+    out.raw("matched", matches_json(hit.why));
+    if (schemas) {
+      const auto schema = part.catalogue->list(list_kind::tools).input_schema(tool);
+      const auto version = schema_version(schema);
+      out.raw("input_schema", schema.raw).string("schema_version", version);
+      text += fmt::format("  schema_version: {}, input schema: {}\n", version, schema.raw);
+    }
+    out.end();
+  }
+  answer_tool(on, x, text, structured + "]}");
+}
+
+} // namespace nexus::engine

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/snapshot.hpp"
+#include "engine/session.hpp"
+#include "search/searcher.hpp"
+
+namespace nexus::engine {
+
+/// A tool that was found, and where it leads.
+struct found_tool {
+  const catalog::route* where = nullptr;
+  search::hit why;
+};
+
+/// What the tools of a server are searched by.
+[[nodiscard]] std::vector<search::document> documents_of(const std::string& server,
+                                                         const catalog::item_list& tools);
+/// Why a tool was found, as a JSON array of {"word", "in"}.
+[[nodiscard]] std::string matches_json(const search::hit& of);
+
+/// Searches the tools that an address leads to. The index may be older or newer than the snapshot:
+/// what one of them lacks is not found. @thread its worker
+class tool_search {
+ public:
+  void install(search::index_ptr index);
+  /// Tools that are indexed; those of the newest snapshot follow it soon.
+  [[nodiscard]] std::size_t size() const noexcept { return index_->size(); }
+  /// The best tools for a query, best first. @param only_slot of one server
+  /// @lifetime of the result: the snapshot's and the index's
+  [[nodiscard]] std::vector<found_tool> find(view_scope scope, const catalog::exposure& shown,
+                                             const catalog::snapshot& snapshot,
+                                             std::string_view query, std::size_t top_k,
+                                             std::optional<std::uint32_t> only_slot);
+
+ private:
+  struct kept_selection {
+    view_scope scope;
+    std::optional<std::uint32_t> only_slot;
+    std::uint64_t fingerprint = 0; ///< of the list that it was made for
+    search::selection tools;
+  };
+  [[nodiscard]] const search::selection* selection_of(view_scope scope,
+                                                      const catalog::list_view& tools,
+                                                      const catalog::snapshot& snapshot,
+                                                      std::optional<std::uint32_t> only_slot);
+
+  search::index_ptr index_ = std::make_shared<const search::index>();
+  search::searcher searcher_;
+  std::vector<kept_selection> selections_; ///< the newest last
+};
+
+} // namespace nexus::engine
