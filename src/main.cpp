@@ -168,6 +168,8 @@ class gateway_runner final : public cli::gateway_port {
     if ((options.listen.empty() && fresh.listen != started_with.listen) ||
         (options.workers == 0 && fresh.workers != started_with.workers))
       log::warn("config", "needs_restart", {{"keys", "listen, workers"}});
+    if (fresh.sealing_keys != started_with.sealing_keys)
+      log::warn("config", "needs_restart", {{"keys", "sealingKeys"}});
     log::set_level(fresh.log_level);
     gateway.apply(fresh);
     log::info("config", "reloaded", {{"servers", fresh.servers.size()}});

@@ -58,8 +58,10 @@ std::optional<std::size_t> read_cursor(worker& on, const exchange& x, list_kind 
     return 0;
   const cursor_binding bound(on, x, kind);
   const auto opened = on.sealer().open(seal::kind::cursor, text, bound.to, on.shared().wall_now());
-  if (!opened)
+  if (!opened) {
+    on.metrics().sealed_refusals.add(metrics::sealed_text::cursor);
     return std::nullopt;
+  }
   const auto& at = opened->payload;
   std::size_t offset = 0;
   std::from_chars(at.data(), at.data() + at.size(), offset, 16);

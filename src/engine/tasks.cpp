@@ -61,6 +61,8 @@ std::optional<known_task> find_task(worker& on, view_scope scope, json::slice gi
     return std::nullopt;
   const auto opened =
       on.sealer().open(seal::kind::task, json::unquote(given), {}, on.shared().wall_now());
+  if (!opened)
+    on.metrics().sealed_refusals.add(metrics::sealed_text::task_id);
   const auto place = opened ? read_payload(opened->payload) : std::nullopt;
   const auto* const server = place ? on.snapshot().server(place->server) : nullptr;
   if (server == nullptr || (scope.one_server() && scope.number != server->slot))

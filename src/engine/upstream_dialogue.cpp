@@ -292,8 +292,10 @@ bool upstream::open_state(exchange& x) {
   const seal::binding to{{}, endpoint_->settings->name, request};
   const auto opened = owner_.sealer().open(seal::kind::request_state, json::unquote(given), to,
                                            owner_.shared().wall_now());
-  if (!opened)
+  if (!opened) {
+    owner_.metrics().sealed_refusals.add(metrics::sealed_text::request_state);
     return refuse("this requestState is unknown, altered, expired or of another request");
+  }
   const std::string_view payload = opened->payload;
   if (payload.starts_with(server_tag)) {
     x.server_state = payload.substr(1);

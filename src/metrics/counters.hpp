@@ -93,6 +93,11 @@ inline constexpr std::array<std::string_view, 18> refusal_names{
     "json_syntax", "envelope",   "header_mismatch", "session",  "connections", "sessions",
     "calls",       "queue",      "slow_reader",     "draining", "arguments",   "schema_proof"};
 
+/// What a client carried for the gateway and was refused: altered, expired, or of another use.
+enum class sealed_text : std::uint8_t { cursor, request_state, task_id };
+inline constexpr std::array<std::string_view, 3> sealed_text_names{"cursor", "request_state",
+                                                                   "task_id"};
+
 enum class http_method : std::uint8_t { post, get, del, other };
 inline constexpr std::array<std::string_view, 4> http_method_names{"post", "get", "delete",
                                                                    "other"};

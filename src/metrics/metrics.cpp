@@ -199,6 +199,9 @@ class registry::implementation {
     write_by(out, "result", request_result_names, &worker_block::requests);
     out.counter("nexus_gateway_refusals_total", "Connections and requests turned away, by reason.");
     write_by(out, "reason", refusal_names, &worker_block::refusals);
+    out.counter("nexus_gateway_sealed_refusals_total",
+                "Cursors, states and task ids of clients that did not open, by kind.");
+    write_by(out, "kind", sealed_text_names, &worker_block::sealed_refusals);
   }
 
   void write_calls(family_writer& out) const {

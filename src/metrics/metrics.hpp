@@ -43,6 +43,7 @@ class alignas(64) worker_block {
   counters_by<status_class, status_class_names.size()> http_responses;
   counters_by<request_result, request_result_names.size()> requests; ///< JSON-RPC, all methods
   counters_by<refusal, refusal_names.size()> refusals;
+  counters_by<sealed_text, sealed_text_names.size()> sealed_refusals;
   counter bytes_in, bytes_out; ///< client side, as on the wire below TLS
   gauge client_connections;
   gauge sse_streams; ///< open answers and listening streams towards clients

@@ -2,10 +2,12 @@
 the error of 2025-11-25 that sends users to an address first, for clients of either era."""
 
 import json
+import re
+import signal
 import unittest
 
 from support.cases import GatewayCase
-from support.nexus_process import HttpFixture, Nexus, run_cli, stdio_server
+from support.nexus_process import HttpFixture, Nexus, eventually, run_cli, stdio_server
 
 KEY = "7d1f0c5a9be2443886cf01d2a75be9034c62f8d1905eab7763f0ce18249ad5b1"
 OLDER = "e3a5417f90cd26b8813fd04a7c5e92b6f1084d3a7be95c62d8f0174ac39e2b50"
@@ -52,6 +54,39 @@ class Replicas(unittest.TestCase):
         self.assertEqual(self.page(first, newer).error["code"], -32602)
         for stranger in (self.replica(OLDER), self.replica()):
             self.assertEqual(self.page(stranger, cursor).error["code"], -32602)
+
+    def refusals(self, gateway):
+        name = "nexus_gateway_sealed_refusals_total"
+        found = re.findall(name + r'{kind="(\w+)"} (\d+)', gateway.get("/metrics").body.decode())
+        return {kind: int(count) for kind, count in found}
+
+    def test_refusals_are_counted_by_kind(self):
+        gateway = self.replica(KEY)
+        self.assertEqual(self.refusals(gateway), {"cursor": 0, "request_state": 0, "task_id": 0})
+        able = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+        with gateway.modern() as client:
+            self.page(gateway, "altered")
+            call = {"name": "s__echo", "arguments": {}, "requestState": "altered"}
+            for _ in range(2):
+                self.assertEqual(client.request("tools/call", call).error["code"], -32602)
+            for _ in range(3):
+                answer = client.request("tasks/get", {"taskId": "altered"}, capabilities=able)
+                self.assertEqual(answer.error["code"], -32602)
+        self.assertEqual(self.refusals(gateway), {"cursor": 1, "request_state": 2, "task_id": 3})
+
+    def test_new_keys_wait_for_a_restart_and_the_log_says_so(self):
+        gateway = self.replica(KEY)
+        warned = lambda: [line for line in gateway.log() if "needs_restart" in line]
+        for keys, count in (([KEY], 0), ([OLDER, KEY], 1)):
+            servers = {"s": self.fixture.config()}
+            gateway.write_config(servers, config={"sealingKeys": keys})
+            done = len([line for line in gateway.log() if "reloaded" in line])
+            gateway.signal(signal.SIGHUP)
+            reloaded = lambda: len([line for line in gateway.log() if "reloaded" in line]) > done
+            eventually(reloaded, 5, 0.02, "the reload")
+            self.assertEqual(len(warned()), count)
+        self.assertIn("sealingKeys", warned()[0])
+        self.assertNotIn(OLDER, "".join(gateway.log()))
 
     def test_bad_keys_are_refused_without_being_shown(self):
         for keys, reason in (

@@ -69,6 +69,7 @@ TEST_CASE("registry sums what the workers counted", "[metrics][registry]") {
     block.calls.add(metrics::call_result::ok, i + 1);
     block.requests.add(metrics::request_result::invalid);
     block.refusals.add(metrics::refusal::origin);
+    block.sealed_refusals.add(metrics::sealed_text::task_id, 2);
     block.http_responses.add(metrics::class_of_status(404));
     block.bytes_in.add(1000);
   }
@@ -79,6 +80,7 @@ TEST_CASE("registry sums what the workers counted", "[metrics][registry]") {
   CHECK(value(registry, "nexus_gateway_calls_total{result=\"timeout\"}") == 0);
   CHECK(value(registry, "nexus_gateway_requests_total{result=\"invalid\"}") == 3);
   CHECK(value(registry, "nexus_gateway_refusals_total{reason=\"origin\"}") == 3);
+  CHECK(value(registry, "nexus_gateway_sealed_refusals_total{kind=\"task_id\"}") == 6);
   CHECK(value(registry, "nexus_http_responses_total{status=\"4xx\"}") == 3);
   CHECK(value(registry, "nexus_http_received_bytes_total") == 3000);
   CHECK(value(registry, "nexus_gateway_exchanges_in_flight") == 2);
