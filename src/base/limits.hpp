@@ -212,6 +212,9 @@ inline constexpr std::size_t event_id_bytes_max = 1'024;
 // ---- Dialogues within calls -------------------------------------------------------------------
 /// What one call may ask its client for at a time.
 inline constexpr std::size_t questions_per_call_max = 32;
+/// A client's progress with one question is passed on this often at most: over HTTP each message is
+/// a request to the server.
+inline constexpr milliseconds client_progress_interval_min{10};
 /// How often one call may ask a legacy client, and with it the server be called again.
 inline constexpr unsigned question_rounds_max = 8;
 /// Calls of modern clients that wait for a retry with answers, per worker. Each holds a permit.

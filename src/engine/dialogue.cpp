@@ -36,11 +36,11 @@ void dialogue::withdraw() {
 }
 
 void dialogue::withdraw(const question& q) {
-  if (q.client_id == 0)
+  if (q.asked.id() == 0)
     return;
   std::string text;
   gateway::append_own_notification(text, "notifications/cancelled",
-                                   fmt::format(R"({{"requestId":{}}})", q.client_id));
+                                   fmt::format(R"({{"requestId":{}}})", q.asked.id()));
   static_cast<void>(say_to_client(text));
 }
 
@@ -85,6 +85,8 @@ void dialogue::server_asks(const mcp::message& request) {
     questions_.push_back(std::move(q));
     return;
   }
+  // Modern clients do not tell how far they have come.
+  static_cast<void>(gateway::replace_progress_token(q.what.params, {}, on_.scanner()));
   if (q.what.kind == gateway::question_kind::elicitation)
     q.what.params = gateway::elicitation_for_modern(q.what.params, on_.scanner());
   const bool waits = parked_ || later_.armed(); // the next answer to the client carries it too
@@ -99,11 +101,16 @@ void dialogue::server_asks(const mcp::message& request) {
 }
 
 bool dialogue::ask_client(question& q) {
-  q.client_id = on_.next_downstream_id();
+  q.asked = open_question(on_, {&x_, 0});
   std::string params = q.what.params;
+  json::ensure_padding(params);
+  // Progress under our own id: tokens of different servers may be the same. A modern server, which
+  // has none, is told nothing.
+  q.server_token = gateway::replace_progress_token(
+      params, q.server_id.empty() ? std::string() : std::to_string(q.asked.id()), on_.scanner());
   if (q.what.kind == gateway::question_kind::elicitation && q.server_id.empty())
     params = gateway::elicitation_for_legacy(params, make_session_id(on_.id()), on_.scanner());
-  std::string text = fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"{}")", q.client_id,
+  std::string text = fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"{}")", q.asked.id(),
                                  gateway::method_of(q.what.kind));
   if (!params.empty())
     text += R"(,"params":)" + params;
@@ -126,13 +133,13 @@ void dialogue::server_withdraws(std::string_view id) {
 
 bool dialogue::expects(std::int64_t question_id) const noexcept {
   return std::any_of(questions_.begin(), questions_.end(), [&](const question& q) {
-    return q.client_id == question_id && question_id != 0 && !q.answered;
+    return q.asked.id() == question_id && question_id != 0 && !q.answered;
   });
 }
 
 void dialogue::client_answers(std::int64_t question_id, const mcp::message& response) {
   const auto found = std::find_if(questions_.begin(), questions_.end(),
-                                  [&](const question& q) { return q.client_id == question_id; });
+                                  [&](const question& q) { return q.asked.id() == question_id; });
   NEXUS_ASSERT(found != questions_.end());
   const bool good = response.kind == message_kind::response;
   if (!found->server_id.empty()) {
@@ -152,6 +159,19 @@ void dialogue::client_answers(std::int64_t question_id, const mcp::message& resp
   found->answer = response.result.whole.raw;
   if (std::all_of(questions_.begin(), questions_.end(), [](const auto& q) { return q.answered; }))
     next_round();
+}
+
+void dialogue::client_reports(std::int64_t question_id, const mcp::message& progress) {
+  const auto found = std::find_if(questions_.begin(), questions_.end(),
+                                  [&](const question& q) { return q.asked.id() == question_id; });
+  NEXUS_ASSERT(found != questions_.end());
+  if (found->server_token.empty() ||
+      on_.now() - found->reported < limits::client_progress_interval_min)
+    return;
+  found->reported = on_.now();
+  std::string text;
+  if (gateway::render_progress(text, progress, found->server_token))
+    reply_to_server(std::move(text));
 }
 
 // ---- A modern server and a legacy client --------------------------------------------------------

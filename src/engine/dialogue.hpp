@@ -8,6 +8,7 @@
 
 #include "base/ids.hpp"
 #include "engine/exchange.hpp"
+#include "engine/open_question.hpp"
 #include "gateway/questions.hpp"
 #include "net/timer.hpp"
 
@@ -52,6 +53,8 @@ class dialogue {
   [[nodiscard]] bool expects(std::int64_t question_id) const noexcept;
   /// A legacy client answered a question that expects() knows.
   void client_answers(std::int64_t question_id, const mcp::message& response);
+  /// It tells how far it has come with one: the server hears that if it asked to.
+  void client_reports(std::int64_t question_id, const mcp::message& progress);
 
   /// Parked: the client has been answered and nobody waits, until a retry attaches.
   [[nodiscard]] bool parked() const noexcept { return parked_; }
@@ -69,8 +72,10 @@ class dialogue {
  private:
   struct question {
     gateway::input_request what;
-    std::string server_id;      ///< JSON, of a legacy server's request
-    std::int64_t client_id = 0; ///< of our request to a legacy client
+    std::string server_id;    ///< JSON, of a legacy server's request
+    std::string server_token; ///< JSON, under which it wants progress; or empty
+    open_question asked;      ///< our request to a legacy client
+    time_point reported{};    ///< when progress was passed on
     bool answered = false;
     std::string answer; ///< JSON, for a modern server
   };

@@ -112,6 +112,8 @@ void notification(worker& on, exchange& x) {
         w.cancel_request(caller.get(), nullptr, raw);
       });
   }
+  if (x.request.method == "notifications/progress" && x.caller)
+    on.take_progress(x.caller.get(), x.request);
   if (x.request.method == "notifications/roots/list_changed" && x.caller)
     on.roots_changed(*x.caller);
   on.release(x);

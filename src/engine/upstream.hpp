@@ -11,6 +11,7 @@
 #include "engine/exchange.hpp"
 #include "engine/http_pool.hpp"
 #include "engine/http_target.hpp"
+#include "engine/open_question.hpp"
 #include "engine/process.hpp"
 #include "engine/resource_hub.hpp"
 #include "gateway/client_capabilities.hpp"
@@ -107,9 +108,9 @@ class upstream {
   void branch_closed(const std::string& key) { branches_.erase(key); }
 
   /// A client answers what its own session with this server asked outside of any call.
-  /// @returns false when nothing was asked with that id
-  [[nodiscard]] bool take_session_answer(const session* from, std::int64_t id,
-                                         const mcp::message& given);
+  void take_session_answer(const session* from, std::int64_t id, const mcp::message& given);
+  /// And tells how far it has come with that.
+  void take_session_progress(const session* from, std::int64_t id, const mcp::message& told);
 
   /// A permit became free on another worker.
   void pump();
@@ -217,9 +218,14 @@ class upstream {
     }
   };
   std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> branches_; ///< slots
-  std::unordered_map<std::int64_t, std::string> session_questions_; ///< the server's ids by ours
-  std::vector<std::pair<std::string, exchange*>> wait_for_branch_;  ///< by key; of `waiting_` none
-  std::unique_ptr<resource_hub> resources_; ///< made when it is first needed
+  struct session_question {
+    open_question asked;
+    std::string server_id, server_token; ///< JSON; no token: no progress is wanted
+    time_point reported{};
+  };
+  std::unordered_map<std::int64_t, session_question> session_questions_; ///< by our id
+  std::vector<std::pair<std::string, exchange*>> wait_for_branch_; ///< by key; of `waiting_` none
+  std::unique_ptr<resource_hub> resources_;                        ///< made when it is first needed
   std::unique_ptr<server_link> link_;
   std::unique_ptr<task_hub>
       tasks_; ///< made when it is first needed; its streams end before the link

@@ -7,6 +7,7 @@
 #include "base/assert.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "gateway/questions.hpp"
 #include "gateway/render.hpp"
 
 namespace nexus::engine {
@@ -74,13 +75,18 @@ bool upstream::ask_session(const mcp::message& question) {
   const auto client = endpoint_->as ? endpoint_->as->client : nullptr;
   gateway::question_kind kind{};
   std::string missing;
-  const auto params = question.params.whole.raw;
+  std::string params(question.params.whole.raw);
+  json::ensure_padding(params);
   if (!client || !client->listens() || !gateway::parse_question(question.method, kind) ||
       !gateway::can_answer(client->able, kind, params, owner_.scanner(), missing) ||
       session_questions_.size() >= limits::questions_per_call_max)
     return false;
-  const auto id = owner_.next_downstream_id();
-  session_questions_.emplace(id, question.id.raw);
+  session_question fresh{
+      open_question(owner_, {nullptr, slot_}), std::string(question.id.raw), {}, {}};
+  const auto id = fresh.asked.id();
+  fresh.server_token =
+      gateway::replace_progress_token(params, std::to_string(id), owner_.scanner());
+  session_questions_.emplace(id, std::move(fresh));
   tell_client(fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"{}"{}{}}})", id, question.method,
                           params.empty() ? "" : R"(,"params":)", params));
   return true;
@@ -94,18 +100,31 @@ void upstream::tell_client(const std::string& text) {
                          [client, text](worker& w) { w.tell_session(*client, text); });
 }
 
-bool upstream::take_session_answer(const session* from, std::int64_t id,
+void upstream::take_session_answer(const session* from, std::int64_t id,
                                    const mcp::message& given) {
   const auto found = session_questions_.find(id);
   if (found == session_questions_.end() || endpoint_->as->client.get() != from)
-    return false;
-  const auto theirs = std::move(found->second);
+    return;
+  const auto theirs = std::move(found->second.server_id);
   session_questions_.erase(found);
   tell_server(given.kind == mcp::message_kind::response
                   ? gateway::result_response(theirs, given.result.whole.raw)
                   : fmt::format(R"({{"jsonrpc":"2.0","id":{},"error":{}}})", theirs,
                                 given.error.whole.raw));
-  return true;
+}
+
+void upstream::take_session_progress(const session* from, std::int64_t id,
+                                     const mcp::message& told) {
+  const auto found = session_questions_.find(id);
+  if (found == session_questions_.end() || endpoint_->as->client.get() != from)
+    return;
+  auto& [asked, server_id, server_token, reported] = found->second;
+  if (server_token.empty() || owner_.now() - reported < limits::client_progress_interval_min)
+    return;
+  reported = owner_.now();
+  std::string text;
+  if (gateway::render_progress(text, told, server_token))
+    tell_server(std::move(text));
 }
 
 void upstream::branch_opened(const std::string& key, std::uint32_t slot) {

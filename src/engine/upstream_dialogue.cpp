@@ -69,7 +69,7 @@ void upstream::question_withdrawn(std::string_view id) {
     if (x->via == this && x->talk)
       x->talk->server_withdraws(id);
   const auto asked = std::find_if(session_questions_.begin(), session_questions_.end(),
-                                  [&](const auto& entry) { return entry.second == id; });
+                                  [&](const auto& entry) { return entry.second.server_id == id; });
   if (asked == session_questions_.end())
     return;
   std::string text;

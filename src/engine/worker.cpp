@@ -207,32 +207,6 @@ exchange* worker::find_exchange(std::uint64_t sequence) noexcept {
   return nullptr;
 }
 
-void worker::take_answer(const session* from, const mcp::message& given) {
-  const auto id = json::to_int64(given.id);
-  if (!id || *id < 0)
-    return;
-  const auto asked = worker_of(*id);
-  if (asked != id_) {
-    if (asked.value >= shared_.worker_count())
-      return;
-    const bool good = given.kind == mcp::message_kind::response;
-    auto text =
-        fmt::format(R"({{"jsonrpc":"2.0","id":{},"{}":{}}})", *id, good ? "result" : "error",
-                    good ? given.result.whole.raw : given.error.whole.raw);
-    return shared_.post(asked, [from, text = std::move(text)](worker& w) mutable {
-      json::ensure_padding(text);
-      if (mcp::parse_message(text, w.scanner(), w.response))
-        w.take_answer(from, w.response);
-    });
-  }
-  for (auto* x = used_; x != nullptr; x = x->next)
-    if (x->caller.get() == from && x->talk && x->talk->expects(*id))
-      return x->talk->client_answers(*id, given);
-  for (const auto& up : upstreams_)
-    if (up && up->take_session_answer(from, *id, given))
-      return;
-}
-
 void worker::roots_changed(const session& of) {
   std::string text;
   gateway::append_own_notification(text, "notifications/roots/list_changed", {});

@@ -15,6 +15,7 @@
 #include "engine/control.hpp"
 #include "engine/exchange.hpp"
 #include "engine/learned_uris.hpp"
+#include "engine/open_question.hpp"
 #include "engine/process.hpp"
 #include "engine/session.hpp"
 #include "engine/tool_search.hpp"
@@ -101,6 +102,8 @@ class worker {
   [[nodiscard]] exchange* find_exchange(std::uint64_t sequence) noexcept;
   /// A legacy client's answer to a question that was asked here. What nobody waits for is dropped.
   void take_answer(const session* from, const mcp::message& given);
+  /// A legacy client's progress with such a question, for the server that asked.
+  void take_progress(const session* from, const mcp::message& told);
   /// A client has other roots: the servers with a session for it alone are told.
   void roots_changed(const session& of);
   [[nodiscard]] std::size_t exchanges_in_use() const noexcept { return in_use_; }
@@ -200,7 +203,11 @@ class worker {
 
  private:
   class farewell;
+  friend class open_question;
   static constexpr unsigned id_sequence_bits = 44;
+  [[nodiscard]] const question_place* find_question(std::int64_t id) const noexcept;
+  /// What a client said to a question of another worker. @param text as a message
+  void pass_to_asker(std::int64_t question, const session* from, std::string text);
   void schedule_burial();
   void bury_now();
   void sweep_sessions();
@@ -219,8 +226,9 @@ class worker {
   argument_checker checker_;
   std::int64_t id_sequence_ = 0;
 
-  exchange* used_ = nullptr; // doubly linked
-  exchange* pool_ = nullptr; // singly linked
+  std::unordered_map<std::int64_t, question_place> questions_; // open ones
+  exchange* used_ = nullptr;                                   // doubly linked
+  exchange* pool_ = nullptr;                                   // singly linked
   std::vector<std::unique_ptr<exchange>> exchanges_;
   std::size_t in_use_ = 0;
   std::uint64_t sequence_ = 0;

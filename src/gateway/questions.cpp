@@ -214,4 +214,26 @@ std::string elicitation_for_legacy(std::string_view params, std::string_view eli
   return fmt::format(R"({{{},"elicitationId":"{}"}})", copy.text, elicitation_id);
 }
 
+std::string replace_progress_token(std::string& params, std::string_view ours,
+                                   json::scanner& scanner) {
+  const auto meta = json::find_member({params, json::kind::object}, "_meta");
+  const auto token = json::find_member(meta, "progressToken");
+  if (!token.is(json::kind::number) && !token.is(json::kind::string))
+    return {};
+  std::string theirs(token.raw);
+  const auto place = [&](json::slice of) {
+    return static_cast<std::size_t>(of.raw.data() - params.data());
+  };
+  if (!ours.empty()) {
+    params.replace(place(token), token.raw.size(), ours);
+  } else {
+    copy_without others("progressToken");
+    if (!scanner.scan_object(meta.raw, others))
+      return {};
+    params.replace(place(meta), meta.raw.size(), '{' + others.text + '}');
+  }
+  json::ensure_padding(params);
+  return theirs;
+}
+
 } // namespace nexus::gateway

@@ -59,4 +59,11 @@ struct input_response {
                                                  std::string_view elicitation_id,
                                                  json::scanner& scanner);
 
+/// Puts our progress token into a question's params, or takes the server's out when `ours` is
+/// empty.
+/// @param params an object or empty; json::padding_bytes of capacity follow it, before and after
+/// @returns the server's token as JSON; empty, and params untouched, when there was none
+[[nodiscard]] std::string replace_progress_token(std::string& params, std::string_view ours,
+                                                 json::scanner& scanner);
+
 } // namespace nexus::gateway

@@ -154,6 +154,8 @@ def tool_ask(call, arguments):
     question = f"question-{call.message['id']}"
     schema = {"type": "object", "properties": {}}
     params = {"message": "Well?", "requestedSchema": schema}
+    if "token" in arguments:
+        params["_meta"] = {"progressToken": arguments["token"], "own/key": 1}
     answer = call.core.ask(question, call.send, "elicitation/create", params)
     return text(json.dumps(answer))
 

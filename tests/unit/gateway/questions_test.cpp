@@ -154,3 +154,30 @@ TEST_CASE("questions cross the eras", "[gateway][questions]") {
       R"("k":{"method":"roots/list"},"q":{"method":"sampling/createMessage",)"
       R"("params":{"maxTokens":1}}},"requestState":"sealed","_meta":{)"));
 }
+
+TEST_CASE("a question's progress token is replaced, or taken out", "[gateway][questions]") {
+  struct row {
+    const char *params, *ours, *token, *expected;
+  };
+  const row rows[] = {
+      {R"({"a":1,"_meta":{"x":2,"progressToken":"t"}})", "77", R"("t")",
+       R"({"a":1,"_meta":{"x":2,"progressToken":77}})"},
+      {R"({"_meta":{ "progressToken" : 5 , "x":2},"a":1})", "77", "5",
+       R"({"_meta":{ "progressToken" : 77 , "x":2},"a":1})"},
+      {R"({"_meta":{"progressToken":5,"x":2},"a":1})", "", "5", R"({"_meta":{"x":2},"a":1})"},
+      {R"({"_meta":{"progressToken":5}})", "", "5", R"({"_meta":{}})"},
+      {R"({"progressToken":5,"_meta":{}})", "77", "", R"({"progressToken":5,"_meta":{}})"},
+      {R"({"_meta":{"progressToken":null}})", "77", "", R"({"_meta":{"progressToken":null}})"},
+      {R"({"_meta":"progressToken"})", "77", "", R"({"_meta":"progressToken"})"},
+      {"{}", "77", "", "{}"},
+      {"", "77", "", ""},
+  };
+  json::scanner scanner;
+  for (const auto& [params, ours, token, expected] : rows) {
+    CAPTURE(params, ours);
+    std::string text(params);
+    json::ensure_padding(text);
+    CHECK(replace_progress_token(text, ours, scanner) == token);
+    CHECK(text == expected);
+  }
+}
