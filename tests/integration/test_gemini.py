@@ -1,5 +1,5 @@
-"""`gemini mcp list` of the real Gemini CLI shows `nexus stdio` connected with fourteen servers,
-offline and without credentials."""
+"""The real Gemini CLI installs our extension, and `gemini mcp list` shows `nexus stdio` connected
+with fourteen servers, offline and without credentials."""
 
 import json
 import os
@@ -15,6 +15,8 @@ from support.mcp_client import StdioClient
 from support.nexus_process import Nexus, binary
 
 GEMINI = "@google/gemini-cli/bundle/gemini.js"
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXTENSION = os.path.join(os.path.dirname(os.path.dirname(HERE)), "deploy", "gemini-extension")
 
 
 def setUpModule():
@@ -28,9 +30,13 @@ class Gemini(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.home, True)
         self.project = os.path.join(self.home, "project")
         self.extension = os.path.join(self.home, "extension")
-        for folder in (self.project, self.extension, os.path.join(self.home, ".gemini")):
+        self.programs = os.path.join(self.home, "bin")
+        settings = os.path.join(self.home, ".gemini")
+        for folder in (self.project, self.extension, self.programs, settings):
             os.makedirs(folder)
-        self.write(".gemini/trustedFolders.json", {self.home: "TRUST_FOLDER"})
+        os.symlink(binary(), os.path.join(self.programs, "nexus"))
+        trusted = {folder: "TRUST_FOLDER" for folder in (self.home, EXTENSION)}
+        self.write(".gemini/trustedFolders.json", trusted)
         self.fleet = light_fleet(self.project)
         self.assertEqual(len(self.fleet), 14)
         servers = {name: config for name, (config, _) in self.fleet.items()}
@@ -43,7 +49,8 @@ class Gemini(unittest.TestCase):
         return path
 
     def gemini(self, *arguments, **variables):
-        path = os.path.join(FLEET_DIR, "bin") + os.pathsep + os.environ["PATH"]
+        folders = (self.programs, os.path.join(FLEET_DIR, "bin"), os.environ["PATH"])
+        path = os.pathsep.join(folders)
         environment = {"HOME": self.home, "PATH": path, "TERM": "dumb", **variables}
         done = subprocess.run(
             [NODE, os.path.join(MODULES, GEMINI), *arguments],
@@ -82,6 +89,43 @@ class Gemini(unittest.TestCase):
         self.connected(self.gemini("mcp", "list", **variables))
         # In GitHub's runners the CLI passes on an allow-list of variables only.
         self.connected(self.gemini("mcp", "list", GITHUB_SHA="1", **variables))
+
+    def install_ours(self):
+        done = self.gemini("extensions", "install", EXTENSION, "--consent")
+        self.assertIn('"nexus" installed successfully', done)
+
+    def test_our_extension(self):
+        valid = self.gemini("extensions", "validate", EXTENSION)
+        self.assertIn("successfully validated", valid)
+        self.install_ours()
+        # Warnings may stand before it.
+        told = self.gemini("extensions", "list", "-o", "json")
+        ours = json.loads(told[told.index("[") :])[0]
+        self.assertEqual(ours["name"], "nexus")
+        self.assertEqual([os.path.basename(file) for file in ours["contextFiles"]], ["NEXUS.md"])
+        variables = {"MCP_SERVER_LIST": self.servers}
+        self.connected(self.gemini("mcp", "list", **variables))
+        self.connected(self.gemini("mcp", "list", GITHUB_SHA="1", **variables))
+
+    def test_our_extension_finds_its_servers_without_the_environment(self):
+        self.install_ours()
+        # Nothing names a file, and there is none in the project.
+        self.assertIn("Disconnected", self.gemini("mcp", "list"))
+        with open(os.path.join(self.home, ".gemini", ".env"), "w", encoding="utf-8") as file:
+            file.write(f"MCP_SERVER_LIST={self.servers}\n")
+        self.connected(self.gemini("mcp", "list"))
+        os.unlink(file.name)
+        shutil.copy(self.servers, os.path.join(self.project, "nexus.json"))
+        self.connected(self.gemini("mcp", "list"))
+
+    def test_our_extension_names_tools_that_there_are(self):
+        with open(os.path.join(EXTENSION, "NEXUS.md"), encoding="utf-8") as file:
+            named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", file.read()))
+        nothing = self.write("nothing.json", {"mcpServers": {}})
+        with StdioClient([binary(), "stdio", "-c", nothing]) as client:
+            client.initialize()
+            self.assertLessEqual(named, {tool["name"] for tool in client.tools()})
+        self.assertIn("call-tool", named)
 
     def test_http(self):
         with Nexus({}) as gateway:
