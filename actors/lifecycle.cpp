@@ -8,6 +8,7 @@
 #include "engine/server_link.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
+#include "registry/saved.hpp"
 
 namespace nexus::actors {
 
@@ -141,6 +142,7 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   order.names =
       settings.names == config::naming::bare ? catalog::naming::bare : catalog::naming::prefixed;
   order.surface = settings.surface;
+  order.care = {settings.pins, settings.duplicates, settings.preferred_servers};
   std::map<std::string, lifecycle_state::running> now;
   std::vector<lifecycle_state::running*> fresh;
   for (const auto& server : settings.servers) {
@@ -156,7 +158,8 @@ void on_apply(self_pointer self, const config::gateway& settings) {
       stands_in = known == s.servers.end() ? entry.slot : known->second.slot;
       fresh.push_back(&entry);
     }
-    order.servers.push_back({entry.slot, server.name, stands_in});
+    order.servers.push_back(
+        {entry.slot, server.name, stands_in, registry::settings_fingerprint(server)});
     if (same)
       s.servers.erase(known);
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "config/config.hpp"
 #include "engine/control.hpp"
 #include "engine/session.hpp"
+#include "seal/digest.hpp"
+#include "store/database.hpp"
 
 /// The vocabulary of the actors, on one page. Every message is local: payloads are shared,
 /// immutable values. Requests are imperatives, events are past tense.
@@ -70,12 +73,21 @@ struct server_order {
     std::string name;
     /// The slot whose catalogue stands in until this one is listed; its own slot: none.
     std::uint32_t stands_in = 0;
+    std::string settings = {}; ///< a fingerprint of how the server is reached
   };
   std::vector<entry> servers;
   catalog::naming names = catalog::naming::prefixed;
   config::tool_surface surface; ///< of the address of all servers
   /// Servers that the order drops: told to go once no worker's snapshot leads to them.
   std::vector<server_actor> dropped;
+  /// What is done about tools that change, and those that are the same.
+  struct tool_care {
+    config::pin_policy pins = config::pin_policy::record;
+    config::duplicate_policy duplicates = config::duplicate_policy::show;
+    std::vector<std::string> prefer; ///< servers
+    friend bool operator==(const tool_care&, const tool_care&) = default;
+  };
+  tool_care care = {};
 };
 /// A server's state or catalogue changed. What is null is as it was.
 struct server_changed {
@@ -88,11 +100,51 @@ struct publish_snapshot {};
 /// Its own reminder to look which tools are used most.
 struct review_usage {};
 
+/// What a server tells may be shown although it is other than it was.
+struct pins_accepted {
+  std::string server;
+};
+
 // ---- To the indexer ----------------------------------------------------------------------------
 /// The tools of all servers that have been listed.
 struct index_order {
   std::vector<std::pair<std::string, catalog::item_list_ptr>> servers;
 };
+
+} // namespace nexus::actors
+
+namespace nexus::actors {
+
+// ---- To the archivist
+// -----------------------------------------------------------------------------
+/// What do these servers' lists look like, as far as is known?
+struct load_catalogues {
+  struct entry {
+    std::uint32_t slot = 0;
+    std::string server, settings;
+  };
+  std::vector<entry> servers;
+  config::pin_policy pins = config::pin_policy::record;
+};
+/// Keep what a server tells, and compare it to its pins.
+struct examine_catalogue {
+  std::string server, settings;
+  std::shared_ptr<const catalog::server_catalogue> told;
+  config::pin_policy pins = config::pin_policy::record;
+};
+struct examined_catalogue {
+  std::shared_ptr<const catalog::server_catalogue> told, shown;
+  std::shared_ptr<const std::vector<seal::digest>> digests; ///< registry::tool_digest, of `shown`
+};
+struct kept_catalogues {
+  std::vector<std::pair<std::uint32_t, examined_catalogue>> servers; ///< by slot
+};
+/// Something to be done with the store.
+struct store_work {
+  std::shared_ptr<const std::function<void(store::database&)>> run;
+};
+/// Nothing more will come: what was sent before is done first.
+struct close_store {};
 
 // ---- To a session actor ------------------------------------------------------------------------
 /// Look for idleness.
@@ -138,6 +190,13 @@ NEXUS_LOCAL_MESSAGE(server_changed)
 NEXUS_LOCAL_MESSAGE(publish_snapshot)
 NEXUS_LOCAL_MESSAGE(review_usage)
 NEXUS_LOCAL_MESSAGE(index_order)
+NEXUS_LOCAL_MESSAGE(pins_accepted)
+NEXUS_LOCAL_MESSAGE(load_catalogues)
+NEXUS_LOCAL_MESSAGE(kept_catalogues)
+NEXUS_LOCAL_MESSAGE(examine_catalogue)
+NEXUS_LOCAL_MESSAGE(examined_catalogue)
+NEXUS_LOCAL_MESSAGE(store_work)
+NEXUS_LOCAL_MESSAGE(close_store)
 NEXUS_LOCAL_MESSAGE(check_session)
 NEXUS_LOCAL_MESSAGE(end_session)
 NEXUS_LOCAL_MESSAGE(apply_settings)
@@ -154,8 +213,13 @@ namespace nexus::actors {
 
 using registry_actor =
     caf::typed_actor<caf::reacts_to<server_order>, caf::reacts_to<server_changed>,
-                     caf::reacts_to<publish_snapshot>, caf::reacts_to<review_usage>>;
+                     caf::reacts_to<publish_snapshot>, caf::reacts_to<review_usage>,
+                     caf::reacts_to<pins_accepted>>;
 using indexer_actor = caf::typed_actor<caf::reacts_to<index_order>>;
+using archivist_actor =
+    caf::typed_actor<caf::replies_to<load_catalogues>::with<kept_catalogues>,
+                     caf::replies_to<examine_catalogue>::with<examined_catalogue>,
+                     caf::reacts_to<store_work>, caf::reacts_to<close_store>>;
 using session_actor = caf::typed_actor<caf::reacts_to<check_session>, caf::reacts_to<end_session>>;
 using lifecycle_actor =
     caf::typed_actor<caf::reacts_to<apply_settings>, caf::reacts_to<session_opened>,

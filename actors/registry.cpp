@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/indexer.hpp"
+#include "actors/registry_keeping.hpp"
 #include "base/log.hpp"
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
@@ -13,10 +14,7 @@ namespace {
 using self_pointer = registry_actor::stateful_pointer<registry_state>;
 
 void schedule(self_pointer self) {
-  if (self->state.publishing)
-    return;
-  self->state.publishing = true;
-  self->send(self, publish_snapshot{});
+  schedule_snapshot(self);
 }
 
 void on_order(self_pointer self, const server_order& order) {
@@ -29,14 +27,19 @@ void on_order(self_pointer self, const server_order& order) {
     } else if (const auto old = s.parts.find(entry.stands_in); old != s.parts.end()) {
       // A changed server is replaced: its tools stay listed until the new one has told its own.
       part.catalogue = old->second.catalogue;
+      part.digests = old->second.digests;
     }
   }
   s.parts = std::move(kept);
+  const bool cares_otherwise = s.order.care != order.care;
   s.order = order;
   s.dropped.insert(s.dropped.end(), order.dropped.begin(), order.dropped.end());
   s.order.dropped.clear();
   std::erase_if(s.unpublished,
                 [&](const auto& endpoint) { return !s.parts.contains(endpoint->slot); });
+  if (cares_otherwise)
+    keeping::look_again(self);
+  keeping::load(self);
   schedule(self);
 }
 
@@ -54,55 +57,21 @@ void on_changed(self_pointer self, const server_changed& event) {
   auto& s = self->state;
   if (event.endpoint && event.endpoint->as)
     return publish_branch(*s.process, event.endpoint);
-  const auto found = s.parts.find(event.slot);
-  if (found == s.parts.end())
-    return; // removed meanwhile
-  auto& part = found->second;
-  bool visible = false;
-  if (event.catalogue) {
-    visible = !part.catalogue || !part.catalogue->same_as(*event.catalogue);
-    part.catalogue = event.catalogue;
-  }
-  const auto runtime = s.process->runtime(event.slot);
-  if (part.catalogue)
-    runtime->tools.store(static_cast<std::uint32_t>(part.catalogue->tools().size()));
-  if (event.endpoint) {
-    {
-      const std::lock_guard lock(runtime->mutex);
-      runtime->endpoint = event.endpoint;
-    }
-    part.endpoint = event.endpoint;
-    const bool available = event.endpoint->state != engine::server_state::down;
-    // While a dead server is being connected again its tools stay marked.
-    const bool reconnecting = event.endpoint->state == engine::server_state::connecting;
-    if (!reconnecting && available != part.available) {
-      part.available = available;
-      visible = visible || part.catalogue != nullptr;
-    }
-    // It takes the place of one that still waits for its snapshot; those of others keep waiting.
-    std::erase_if(s.unpublished, [&](const auto& older) { return older->slot == event.slot; });
-    // Nothing in the snapshot depends on it, or calls should fail without delay.
-    const bool hopeless =
-        event.endpoint->settings && !event.endpoint->settings->unusable_reason.empty();
-    visible = visible || hopeless != part.unusable;
-    part.unusable = hopeless;
-    if (!visible || !available)
-      s.process->post_to_all(
-          [endpoint = event.endpoint](engine::worker& w) { w.install(endpoint); });
-    else
-      s.unpublished.push_back(event.endpoint);
-  }
-  if (visible)
-    schedule(self);
+  if (!keeping::hand_over(self, event))
+    apply_change(self, event);
 }
 
 void on_publish(self_pointer self) {
   auto& s = self->state;
   s.publishing = false;
+  if (!keeping::may_publish(s))
+    return; // it is scheduled once what was kept has come
+  keeping::find_hidden(s);
   std::vector<catalog::server_part> parts;
   for (const auto& entry : s.order.servers) {
     const auto& part = s.parts[entry.slot];
-    parts.push_back({entry.slot, entry.name, part.catalogue, part.available, part.unusable});
+    parts.push_back({entry.slot, entry.name, part.catalogue, part.available, part.unusable,
+                     part.hidden, keeping::preference_of(s, entry.name)});
   }
   index_order searched;
   for (const auto& part : parts)
@@ -146,8 +115,61 @@ void on_review(self_pointer self) {
 
 } // namespace
 
-registry_actor::behavior_type registry_behavior(self_pointer self, engine::process* process) {
+void schedule_snapshot(self_pointer self) {
+  if (self->state.publishing)
+    return;
+  self->state.publishing = true;
+  self->send(self, publish_snapshot{});
+}
+
+void apply_change(self_pointer self, const server_changed& event) {
+  auto& s = self->state;
+  const auto found = s.parts.find(event.slot);
+  if (found == s.parts.end())
+    return; // removed meanwhile
+  auto& part = found->second;
+  bool visible = false;
+  if (event.catalogue) {
+    visible = !part.catalogue || !part.catalogue->same_as(*event.catalogue);
+    part.catalogue = event.catalogue;
+  }
+  const auto runtime = s.process->runtime(event.slot);
+  if (part.catalogue)
+    runtime->tools.store(static_cast<std::uint32_t>(part.catalogue->tools().size()));
+  if (event.endpoint) {
+    {
+      const std::lock_guard lock(runtime->mutex);
+      runtime->endpoint = event.endpoint;
+    }
+    part.endpoint = event.endpoint;
+    const bool available = event.endpoint->state != engine::server_state::down;
+    // While a dead server is being connected again its tools stay marked.
+    const bool reconnecting = event.endpoint->state == engine::server_state::connecting;
+    if (!reconnecting && available != part.available) {
+      part.available = available;
+      visible = visible || part.catalogue != nullptr;
+    }
+    // It takes the place of one that still waits for its snapshot; those of others keep waiting.
+    std::erase_if(s.unpublished, [&](const auto& older) { return older->slot == event.slot; });
+    // Nothing in the snapshot depends on it, or calls should fail without delay.
+    const bool hopeless =
+        event.endpoint->settings && !event.endpoint->settings->unusable_reason.empty();
+    visible = visible || hopeless != part.unusable;
+    part.unusable = hopeless;
+    if (!visible || !available)
+      s.process->post_to_all(
+          [endpoint = event.endpoint](engine::worker& w) { w.install(endpoint); });
+    else
+      s.unpublished.push_back(event.endpoint);
+  }
+  if (visible)
+    schedule(self);
+}
+
+registry_actor::behavior_type registry_behavior(self_pointer self, engine::process* process,
+                                                const archivist_actor& archivist) {
   self->state.process = process;
+  self->state.archivist = archivist;
   self->state.indexer = self->spawn<caf::detached>(indexer_behavior, process);
   on_review(self);
   return {
@@ -155,6 +177,7 @@ registry_actor::behavior_type registry_behavior(self_pointer self, engine::proce
       [self](const server_changed& event) { on_changed(self, event); },
       [self](const publish_snapshot&) { on_publish(self); },
       [self](const review_usage&) { on_review(self); },
+      [self](const pins_accepted& event) { keeping::look_again(self, event.server); },
   };
 }
 

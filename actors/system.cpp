@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
+#include <mutex>
 #include <thread>
 
+#include "actors/archivist.hpp"
 #include "actors/lifecycle.hpp"
 #include "actors/registry.hpp"
 #include "actors/scheduler.hpp"
@@ -25,7 +27,11 @@ constexpr milliseconds drain_poll{10};
 class bridge final : public engine::control {
  public:
   explicit bridge(std::shared_ptr<server_directory> directory) : directory_(std::move(directory)) {}
-  void attach(lifecycle_actor lifecycle) { lifecycle_ = std::move(lifecycle); }
+  void attach(lifecycle_actor lifecycle, registry_actor registry, archivist_actor archivist) {
+    lifecycle_ = std::move(lifecycle);
+    registry_ = std::move(registry);
+    archivist_ = std::move(archivist);
+  }
 
   void server_wanted(std::uint32_t slot) override { tell(slot, want_server{}); }
   void link_up(engine::endpoint_ptr endpoint,
@@ -52,6 +58,23 @@ class bridge final : public engine::control {
   void branch_done(engine::branch_ptr done) override {
     caf::anon_send(lifecycle_, actors::branch_done{std::move(done)});
   }
+  void with_store(std::function<void(store::database&)> work) override {
+    using shared_work = std::shared_ptr<const std::function<void(store::database&)>>;
+    const std::lock_guard lock(archivist_mutex_);
+    if (archivist_)
+      caf::anon_send(archivist_,
+                     store_work{shared_work(std::make_shared<std::function<void(store::database&)>>(
+                         std::move(work)))});
+  }
+  /// CAF ends a detached actor's thread with the last reference to the actor, and its system waits
+  /// for that thread. Workers may still report.
+  void forget_archivist() {
+    const std::lock_guard lock(archivist_mutex_);
+    archivist_ = nullptr;
+  }
+  void pins_accepted(std::string server) override {
+    caf::anon_send(registry_, actors::pins_accepted{std::move(server)});
+  }
   void log_level_changed() override { caf::anon_send(lifecycle_, actors::log_level_changed{}); }
 
  private:
@@ -62,6 +85,9 @@ class bridge final : public engine::control {
   }
   std::shared_ptr<server_directory> directory_;
   lifecycle_actor lifecycle_;
+  registry_actor registry_;
+  std::mutex archivist_mutex_; // control path only
+  archivist_actor archivist_;
 };
 
 /// Makes each worker with its reactor, on the worker's own thread.
@@ -99,9 +125,11 @@ class running_system final : public gateway_system {
     config_.set("scheduler.max-throughput", std::size_t{64});
     system_ = std::make_unique<caf::actor_system>(config_);
     process_.wait_until_up();
-    registry_ = system_->spawn(registry_behavior, &process_);
+    archivist_ = system_->spawn<caf::detached>(
+        archivist_behavior, archivist_setup{&process_, settings.state_file, settings.lacks_state});
+    registry_ = system_->spawn(registry_behavior, &process_, archivist_);
     lifecycle_ = system_->spawn(lifecycle_behavior, &process_, registry_, directory_);
-    bridge_.attach(lifecycle_);
+    bridge_.attach(lifecycle_, registry_, archivist_);
     connect_metrics();
     apply(settings);
     // From the first client on, every worker knows which servers there are.
@@ -116,7 +144,7 @@ class running_system final : public gateway_system {
     registry_ = nullptr;
     directory_->clear();
     system_.reset();
-    bridge_.attach({}); // workers reported through it until now
+    bridge_.attach({}, {}, {}); // workers reported through it until now
   }
 
   result<net::endpoint> listen(const net::endpoint& at) override {
@@ -207,7 +235,10 @@ class running_system final : public gateway_system {
   void end_actors() {
     caf::anon_send_exit(lifecycle_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry_, caf::exit_reason::user_shutdown);
+    caf::anon_send(archivist_, close_store{});
     system_->await_all_actors_done();
+    bridge_.forget_archivist();
+    archivist_ = nullptr;
   }
 
   std::uint64_t open_streams() {
@@ -232,6 +263,7 @@ class running_system final : public gateway_system {
   std::shared_ptr<server_directory> directory_;
   bridge bridge_;
   std::unique_ptr<caf::actor_system> system_;
+  archivist_actor archivist_;
   registry_actor registry_;
   lifecycle_actor lifecycle_;
   std::unique_ptr<engine::stdio_client> stdio_; ///< lives on worker 0
@@ -271,6 +303,7 @@ void running_system::connect_metrics() {
     sample.actors = system_->registry().running();
     sample.catalog_tools = process_.catalogue_tools;
     sample.catalog_generation = process_.catalogue_generation;
+    sample.changed_definitions = process_.changed_definitions;
     sample.reloads_ok = reloads_ok_;
     sample.reloads_failed = reloads_failed_;
     sample.draining = process_.draining;

@@ -97,7 +97,8 @@ class Setup:
 
     def write_config(self, name: str, servers: dict) -> pathlib.Path:
         """A configuration file with these servers."""
-        return self.processes.write(name, json.dumps({"mcpServers": servers}, indent=1))
+        config = {"state": "off", "mcpServers": servers}
+        return self.processes.write(name, json.dumps(config, indent=1))
 
     def stdio_server(self, *options, core: int | None = None) -> dict:
         """A configuration entry for the mock server as a child, on a core of its own."""

@@ -151,6 +151,8 @@ inline constexpr std::size_t search_typo_readings_max = 4;
 // ---- State on disk ---------------------------------------------------------------------------
 /// How long a write waits for another process that uses the same file.
 inline constexpr milliseconds store_busy_timeout{5'000};
+/// How long the first list of tools waits for what is kept of servers that are not connected yet.
+inline constexpr milliseconds kept_catalogues_wait{250};
 /// One value: a catalogue of one server is as large as the answers it came in.
 inline constexpr std::size_t stored_value_bytes_max = http_response_body_bytes_max;
 /// Servers whose lists are kept; those that were listed longest ago are forgotten.

@@ -72,7 +72,7 @@ class view_builder {
       for (const auto& part : parts_)
         if (part.catalogue)
           for (const auto& entry : part.catalogue->list(kind_).items())
-            ++bare_uses_[bare_name(part.name, entry.name)];
+            bare_uses_[bare_name(part.name, entry.name)] += is_hidden(part, entry) ? 0 : 1;
   }
 
   std::shared_ptr<const list_view> merged(std::vector<std::string>& problems) {
@@ -134,8 +134,14 @@ class view_builder {
  private:
   [[nodiscard]] bool by_uri() const noexcept { return family_of(kind_) == family::resources; }
 
+  [[nodiscard]] bool is_hidden(const server_part& part, const item& entry) const {
+    return kind_ == list_kind::tools && part.hidden && part.hidden->contains(entry.name);
+  }
+
   void add_by_name(const server_part& part) {
     for (const auto& entry : part.catalogue->list(kind_).items()) {
+      if (is_hidden(part, entry))
+        continue;
       std::string name = prefixed_name(part.name, entry.name);
       if (mode_ == naming::bare) {
         std::string bare = bare_name(part.name, entry.name);
@@ -227,7 +233,9 @@ bool snapshot::same_parts(list_kind kind, const snapshot& before) const noexcept
          std::equal(parts_.begin(), parts_.end(), before.parts_.begin(), before.parts_.end(),
                     [&](const server_part& mine, const server_part& theirs) {
                       return mine.slot == theirs.slot && mine.name == theirs.name &&
-                             mine.available == theirs.available && list_of(mine) == list_of(theirs);
+                             mine.available == theirs.available &&
+                             list_of(mine) == list_of(theirs) &&
+                             (kind != list_kind::tools || mine.hidden == theirs.hidden);
                     });
 }
 

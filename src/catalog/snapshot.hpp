@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,6 +20,11 @@ namespace nexus::catalog {
 
 enum class naming : std::uint8_t { prefixed, bare };
 
+/// Names, as the server has them.
+using hidden_tools = std::set<std::string, std::less<>>;
+
+inline constexpr std::uint32_t no_preference = ~std::uint32_t{0};
+
 /// One server's part in a generation.
 struct server_part {
   std::uint32_t slot = 0; ///< the server's place in every per-server table of the process
@@ -26,6 +32,9 @@ struct server_part {
   std::shared_ptr<const server_catalogue> catalogue; ///< null until it has been listed once
   bool available = false; ///< false: the lists are those of the last listing, calls fail
   bool unusable = false;  ///< never listed, and never will be with this configuration
+  /// Tools that stand at the server's own address only; null: none.
+  std::shared_ptr<const hidden_tools> hidden = nullptr;
+  std::uint32_t preference = no_preference; ///< its place among the servers that are preferred
 };
 
 /// What one address shows: all servers, or one.

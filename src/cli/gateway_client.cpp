@@ -124,6 +124,33 @@ result<found_list> gateway_client::search(std::string_view query, std::string_vi
   return out;
 }
 
+result<std::string> gateway_client::get(std::string_view path, time_point deadline) {
+  return read_api(http_.get(path, deadline));
+}
+
+result<std::string> gateway_client::post(std::string_view path, std::string_view body,
+                                         time_point deadline) {
+  return read_api(http_.post(path, "Content-Type: application/json\r\n", body, {}, deadline));
+}
+
+result<std::string> gateway_client::read_api(result<http_answer> answer) {
+  if (!answer)
+    return std::unexpected(std::move(answer.error()));
+  if (answer->status == 403)
+    return fail(errc::refused, plain_reason(*answer));
+  if (!is_json(*answer))
+    return not_a_gateway(
+        fmt::format("it answers {} {}", answer->status, http::reason_phrase(answer->status)));
+  std::string text = std::move(answer->body);
+  json::ensure_padding(text);
+  const auto whole = json_object::read(scanner_, text);
+  if (!whole)
+    return not_a_gateway(whole.error().message);
+  if (answer->status != 200)
+    return fail(errc::refused, whole->text("error"));
+  return text;
+}
+
 result<std::vector<tool_row>> gateway_client::tools(std::string_view path, time_point deadline) {
   std::vector<tool_row> out;
   std::string params;

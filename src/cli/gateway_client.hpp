@@ -77,6 +77,12 @@ class gateway_client {
   [[nodiscard]] result<rpc_answer> call(std::string_view path, std::string_view tool,
                                         std::string_view arguments, time_point deadline);
 
+  /// What an address of the API answers: validated JSON, an object.
+  /// @errors as servers()
+  [[nodiscard]] result<std::string> get(std::string_view path, time_point deadline);
+  [[nodiscard]] result<std::string> post(std::string_view path, std::string_view body,
+                                         time_point deadline);
+
   [[nodiscard]] const http_client& http() const noexcept { return http_; }
 
  private:
@@ -84,6 +90,7 @@ class gateway_client {
   [[nodiscard]] result<rpc_answer> request(std::string_view path, std::string_view method,
                                            std::string_view name, std::string_view params,
                                            time_point deadline);
+  [[nodiscard]] result<std::string> read_api(result<http_answer> answer);
   [[nodiscard]] result<rpc_answer> read_answer(std::string_view message);
   /// One event: a notification, or the answer. @returns false once `out` is there
   bool take_event(std::string_view data, std::optional<result<rpc_answer>>& out);

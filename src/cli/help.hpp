@@ -22,7 +22,7 @@ Exit codes:
   3  no gateway answers at the address
 
 Environment:
-  NEXUS_ADDRESS    where servers, tools and call find the gateway
+  NEXUS_ADDRESS    where servers, tools, call and others find the gateway
   MCP_SERVER_LIST  the configuration of stdio
   NO_COLOR         when set, no colour
 
@@ -88,6 +88,24 @@ Examples:
   nexus servers
   nexus servers -a 127.0.0.1:8080 --json
   nexus servers -c nexus.json
+)";
+
+inline constexpr std::string_view duplicates_footer = R"(
+Kinds: exact (same description and schema), near (similar name, description and arguments), same-name
+(one name for different things). "prefer" in the configuration chooses the one that is used.
+
+Examples:
+  nexus duplicates
+  nexus duplicates --json
+)";
+
+inline constexpr std::string_view pins_footer = R"(
+With "pins": "quarantine" in the configuration, a tool that changed is held back until it is accepted.
+
+Examples:
+  nexus pins
+  nexus pins accept files
+  nexus pins accept files read_file
 )";
 
 inline constexpr std::string_view tools_footer = R"(

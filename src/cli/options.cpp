@@ -24,14 +24,16 @@ struct command_entry {
   std::string_view name;
   command what;
 };
-constexpr std::array<command_entry, 8> commands = {{{"serve", command::serve},
-                                                    {"stdio", command::stdio},
-                                                    {"check", command::check},
-                                                    {"import", command::import},
-                                                    {"search", command::search},
-                                                    {"servers", command::servers},
-                                                    {"tools", command::tools},
-                                                    {"call", command::call}}};
+constexpr std::array<command_entry, 10> commands = {{{"serve", command::serve},
+                                                     {"stdio", command::stdio},
+                                                     {"check", command::check},
+                                                     {"import", command::import},
+                                                     {"search", command::search},
+                                                     {"servers", command::servers},
+                                                     {"tools", command::tools},
+                                                     {"call", command::call},
+                                                     {"duplicates", command::duplicates},
+                                                     {"pins", command::pins}}};
 
 /// `; did you mean a or b?`, or nothing.
 std::string near_miss(std::string_view name, const std::vector<std::string>& known) {
@@ -74,6 +76,8 @@ class parser {
     add_servers();
     add_tools();
     add_call();
+    add_duplicates();
+    add_pins();
   }
 
   parsed_line run(std::span<const std::string> arguments, console& io) {
@@ -196,6 +200,21 @@ class parser {
 
   void add_servers() {
     add_target(add("servers", "Show the servers behind a gateway", help::servers_footer));
+  }
+
+  void add_duplicates() {
+    add_target(add("duplicates", "Show tools that are the same or alike", help::duplicates_footer));
+  }
+
+  void add_pins() {
+    CLI::App& to = add("pins", "Show what changed of the tools, or accept it", help::pins_footer);
+    auto* const action = to.add_option("ACTION", line_.pins_action, "accept: what is held back")
+                             ->option_text(" ")
+                             ->check(CLI::IsMember({"accept"}));
+    auto* const server = to.add_option("SERVER", line_.server, "Whose")->option_text(" ");
+    to.add_option("TOOL", line_.tool, "Which one; all of them without")->option_text(" ");
+    action->needs(server);
+    add_target(to);
   }
 
   void add_tools() {

@@ -11,7 +11,18 @@
 
 namespace nexus::cli {
 
-enum class command : std::uint8_t { serve, stdio, check, import, search, servers, tools, call };
+enum class command : std::uint8_t {
+  serve,
+  stdio,
+  check,
+  import,
+  search,
+  servers,
+  tools,
+  call,
+  duplicates,
+  pins
+};
 
 /// A command line that is understood.
 struct command_line {
@@ -31,6 +42,7 @@ struct command_line {
   std::string server; ///< of tools: empty for all
   std::string query;  ///< of tools: empty for a list
   std::string tool, arguments;
+  std::string pins_action; ///< of pins: "accept", or empty
 };
 
 /// Either a command, or the exit code of a command line that is answered already: help, version, a

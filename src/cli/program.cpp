@@ -54,6 +54,8 @@ int dispatch(const command_line& line, const surroundings& world) {
   case command::servers:
   case command::tools:
   case command::call:
+  case command::duplicates:
+  case command::pins:
     break;
   }
   return run_remote_command(line, world);

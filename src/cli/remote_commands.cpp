@@ -10,6 +10,7 @@
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "cli/gateway_client.hpp"
+#include "cli/registry_commands.hpp"
 #include "cli/remote_session.hpp"
 #include "cli/settings.hpp"
 #include "cli/table.hpp"
@@ -204,6 +205,10 @@ int run_command(remote_session& session) {
     return show_servers(session);
   case command::tools:
     return show_tools(session);
+  case command::duplicates:
+    return show_duplicates(session);
+  case command::pins:
+    return run_pins(session);
   default:
     return call_tool(session);
   }

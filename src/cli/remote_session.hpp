@@ -35,6 +35,13 @@ class remote_session {
   [[nodiscard]] result<found_list> search() {
     return client_.search(line_.query, line_.server, line_.top, deadline_);
   }
+  /// The JSON that an address of the API answers, as it came.
+  [[nodiscard]] result<std::string> get(std::string_view path) {
+    return client_.get(path, deadline_);
+  }
+  [[nodiscard]] result<std::string> post(std::string_view path, std::string_view body) {
+    return client_.post(path, body, deadline_);
+  }
   /// Calls the tool of the line. @param arguments JSON, an object
   [[nodiscard]] result<rpc_answer> call(std::string_view arguments);
 

@@ -79,6 +79,19 @@ struct tool_surface {
   friend bool operator==(const tool_surface&, const tool_surface&) = default;
 };
 
+/// What is done about a tool whose definition is other than it was.
+enum class pin_policy : std::uint8_t {
+  off,
+  record,     ///< the change is remembered
+  alert,      ///< and somebody told
+  quarantine, ///< nobody gets it until somebody accepts it
+};
+
+enum class duplicate_policy : std::uint8_t {
+  show,
+  hide, ///< of tools with the same description and schema, /mcp lists one
+};
+
 struct source_position {
   std::string file;
   std::size_t line = 0, column = 0; ///< from 1
@@ -153,8 +166,15 @@ struct gateway {
   tunable_limits limits;
   /// What /mcp shows; without a mode the program's subcommand decides.
   std::optional<exposure_mode> exposure;
-  tool_surface surface;        ///< its mode is `exposure`, when that is there
-  std::vector<server> servers; ///< in the file's order
+  tool_surface surface; ///< its mode is `exposure`, when that is there
+  /// Where what has to survive a restart is kept; without one it is kept in memory.
+  std::optional<std::string> state_file;
+  /// There is no state_file although the configuration does not say "off": no home directory.
+  bool lacks_state = false;
+  pin_policy pins = pin_policy::record;
+  duplicate_policy duplicates = duplicate_policy::show;
+  std::vector<std::string> preferred_servers; ///< whose tool of several that are the same is used
+  std::vector<server> servers;                ///< in the file's order
 };
 
 enum class severity : std::uint8_t { warning, error };

@@ -15,6 +15,8 @@ constexpr std::string_view format_names[] = {"text", "json"};
 constexpr std::string_view exposure_names[] = {"tools", "meta", "hybrid", "auto"};
 constexpr std::string_view proof_names[] = {"off", "warn", "enforce"};
 constexpr std::string_view check_names[] = {"off", "meta", "all"};
+constexpr std::string_view pin_names[] = {"off", "record", "alert", "quarantine"};
+constexpr std::string_view duplicate_names[] = {"show", "hide"};
 constexpr std::string_view unset_names[] = {"error", "empty", "literal"};
 
 class section_reader {
@@ -39,6 +41,7 @@ class section_reader {
     if (const node* insecure = root_.get("insecureListen")) {
       value.insecure_listen = read_boolean(*insecure, "insecureListen", findings_).value_or(false);
     }
+    read_registry();
     read_listen();
     read_log();
     read_limits();
@@ -79,6 +82,17 @@ class section_reader {
       for (const text_at& item : read_list(*list, key, findings_))
         out.push_back(item.text);
     return out;
+  }
+
+  void read_registry() {
+    auto& value = out_.value;
+    if (const auto choice = choose("pins", pin_names))
+      value.pins = static_cast<pin_policy>(*choice);
+    if (const auto choice = choose("duplicates", duplicate_names))
+      value.duplicates = static_cast<duplicate_policy>(*choice);
+    if (const node* list = root_.get("prefer"))
+      for (const text_at& item : read_list(*list, "prefer", findings_))
+        value.preferred_servers.push_back(item.text);
   }
 
   void read_listen() {

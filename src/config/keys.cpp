@@ -108,6 +108,10 @@ constexpr std::string_view root_key_table[] = {
     "hints",
     "schemaProof",
     "checkArguments",
+    "state",
+    "pins",
+    "duplicates",
+    "prefer",
 };
 
 constexpr std::string_view container_key_table[] = {

@@ -29,9 +29,13 @@ loaded load_text(std::string_view text, const std::string& file_name, const envi
   if (const auto content = detail::read_content(text, env, found)) {
     gateway value = std::move(content->section.value);
     value.servers = detail::resolve_servers(*content, env, found);
-    value.sealing_keys = detail::resolve_sealing_keys(
-        content->root,
-        {env, content->section.unset, detail::folder_of(file_name, env), content->inputs}, found);
+    const detail::scope within{env, content->section.unset, detail::folder_of(file_name, env),
+                               content->inputs};
+    value.sealing_keys = detail::resolve_sealing_keys(content->root, within, found);
+    value.state_file = detail::resolve_state_file(content->root, within, file_name, found);
+    value.lacks_state = value.state_file == "";
+    if (value.lacks_state)
+      value.state_file.reset();
     if (!found.has_errors())
       out.value = std::move(value);
   }

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "config/address.hpp"
 #include "config/values.hpp"
+#include "seal/digest.hpp"
 #include "seal/key_ring.hpp"
 
 namespace nexus::config::detail {
@@ -208,6 +209,37 @@ std::vector<std::string> resolve_sealing_keys(const node& root, const scope& wit
   if (const auto ring = seal::key_ring::from_secrets(keys); !ring)
     out.error(list->at, "\"sealingKeys\": " + ring.error().message, remedy);
   return keys;
+}
+
+std::optional<std::string> resolve_state_file(const node& root, const scope& within,
+                                              std::string_view file_name, findings& out) {
+  const environment& env = within.env;
+  if (const node* const wanted = root.get("state")) {
+    if (wanted->is(node_kind::null))
+      return std::nullopt;
+    const auto written = read_string(*wanted, "state", out);
+    if (!written || written->text == "off")
+      return std::nullopt;
+    const expansion text = expand(written->text, within, text_kind::plain);
+    if (!text.problem.empty() || text.text.empty()) {
+      out.error(written->at,
+                "\"state\": " + (text.problem.empty() ? "the path is empty" : text.problem),
+                text.problem.empty() ? "\"off\" keeps nothing on disk" : text.remedy);
+      return std::nullopt;
+    }
+    return resolve_path(text.text, within.folder, env);
+  }
+  const auto variable = env.variables.find("XDG_STATE_HOME");
+  // A relative one is to be ignored: XDG Base Directory Specification 0.8.
+  const bool given = variable != env.variables.end() && variable->second.starts_with('/');
+  if (!given && !env.home.starts_with('/'))
+    return std::string();
+  const std::string_view name = file_name.substr(file_name.find_last_of('/') + 1);
+  const std::string path = within.folder + "/" + std::string(name);
+  const std::size_t dot = name.find_last_of('.');
+  return (given ? variable->second : env.home + "/.local/state") + "/nexus/" +
+         std::string(name.substr(0, dot == 0 ? name.size() : dot)) + "-" +
+         seal::to_hex(seal::sha256(path)).substr(0, 8) + ".sqlite";
 }
 
 server resolve(const server_draft& draft, const scope& within, findings& out) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "config/config.hpp"
 #include "mcp/revision.hpp"
 #include "net/reactor.hpp"
+#include "store/database.hpp"
 
 /// The line between the data path (workers) and the control plane (actors). The data path tells,
 /// and is told; it never asks and waits.
@@ -95,6 +97,11 @@ class control {
   virtual void session_opened(std::shared_ptr<session> opened) = 0;
   /// A client ended its session. The session is marked closed already.
   virtual void session_closed(const std::shared_ptr<session>& closed) = 0;
+  /// Runs `work` on the thread that has the store, after what was asked of it before. What `work`
+  /// finds out has to be posted back.
+  virtual void with_store(std::function<void(store::database&)> work) = 0;
+  /// What a server tells instead of its pins was accepted.
+  virtual void pins_accepted(std::string server) = 0;
   /// A session changed the least severity that it wants to see.
   virtual void log_level_changed() = 0;
 };

@@ -29,6 +29,8 @@ void http_connection::refuse_api(unsigned status, std::string_view message,
 }
 
 void http_connection::serve_api() {
+  if (serve_registry())
+    return;
   const auto& request = parser_.message();
   const auto path = request.path;
   const bool reads = request.verb == http::method::get || request.verb == http::method::head;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -97,6 +98,12 @@ class http_connection final : private net::stream_handler,
   /// An error as the API tells it. @param message what went wrong and what helps
   void refuse_api(unsigned status, std::string_view message, std::string_view extra_fields = {});
   [[nodiscard]] std::string servers_json() const;
+  // What is known of all tools, in http_api_registry.cpp
+  /// @returns false for an address that is none of it
+  [[nodiscard]] bool serve_registry();
+  void serve_pin_acceptance();
+  /// Answers the request at hand from any thread, unless its client has gone.
+  [[nodiscard]] std::function<void(unsigned status, std::string body)> later_answer();
 
   // Answers
   void respond(unsigned status, std::string_view content_type, std::string_view body,

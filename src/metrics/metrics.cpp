@@ -282,6 +282,9 @@ class registry::implementation {
     value(sample.permits_max);
     out.gauge("nexus_gateway_draining", "1 from the signal to stop until the end.");
     value(sample.draining);
+    out.counter("nexus_catalog_definition_changes_total",
+                "Definitions of servers that were other than their pins.");
+    value(sample.changed_definitions, {});
     out.counter("nexus_gateway_reloads_total", "Reloads of the configuration, by result.");
     value(sample.reloads_ok, {{"result", "ok"}});
     value(sample.reloads_failed, {{"result", "failed"}});

@@ -101,6 +101,7 @@ struct gateway_sample {
   std::uint64_t actors = 0;                          ///< running
   std::uint64_t catalog_tools = 0;
   std::uint64_t catalog_generation = 0;
+  std::uint64_t changed_definitions = 0; ///< that were other than their pins
   std::uint64_t reloads_ok = 0, reloads_failed = 0;
   bool draining = false;
 };

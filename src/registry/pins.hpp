@@ -6,17 +6,13 @@
 #include <vector>
 
 #include "catalog/server_catalogue.hpp"
+#include "config/config.hpp"
 #include "store/database.hpp"
 
 namespace nexus::registry {
 
-/// What is done about a definition that is other than its pin.
-enum class pin_policy : std::uint8_t {
-  off,
-  record,     ///< the new one is pinned, the change remembered
-  alert,      ///< and somebody told
-  quarantine, ///< the pin stays, and nobody gets the new one until it is accepted
-};
+/// With `record` and `alert` the new definition is pinned; with `quarantine` the pin stays.
+using config::pin_policy;
 
 /// One that differs from its pin.
 struct changed_item {

@@ -1,9 +1,13 @@
 #include "registry/saved.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
+#include <fmt/format.h>
+
 #include "base/assert.hpp"
+#include "seal/digest.hpp"
 #include "json/walk.hpp"
 #include "json/write.hpp"
 
@@ -68,6 +72,39 @@ result<catalog::item_list_ptr> read_list(list_kind kind, const cache_hints& hint
 }
 
 } // namespace
+
+std::string settings_fingerprint(const config::server& of) {
+  std::string text;
+  // Lengths part what stands side by side.
+  const auto add = [&](std::string_view part) {
+    fmt::format_to(std::back_inserter(text), "{}:{}", part.size(), part);
+  };
+  const auto add_count = [&](std::size_t count) {
+    fmt::format_to(std::back_inserter(text), "{};", count);
+  };
+  const auto add_all = [&](const std::vector<std::string>& parts) {
+    add_count(parts.size());
+    for (const std::string& part : parts)
+      add(part);
+  };
+  add_count(static_cast<std::size_t>(of.kind));
+  add_count(static_cast<std::size_t>(of.era));
+  add_all(of.argv);
+  add_count(of.env.size());
+  for (const auto& [name, value] : of.env)
+    add(name), add(value);
+  add_all(of.env_unset);
+  add(of.cwd);
+  add(of.url);
+  add_count(of.headers.size());
+  for (const auto& [name, value] : of.headers)
+    add(name), add(value);
+  add(of.tls.ca_file);
+  add(of.tls.certificate_file);
+  add_all(of.include_tools);
+  add_all(of.exclude_tools);
+  return seal::to_hex(seal::sha256(text));
+}
 
 store::saved_catalogue to_saved(std::string_view server, std::string_view settings,
                                 const catalog::server_catalogue& from, store::wall_ms now) {

@@ -7,11 +7,16 @@
 
 #include "base/result.hpp"
 #include "catalog/server_catalogue.hpp"
+#include "config/config.hpp"
 #include "store/database.hpp"
 #include "json/scan.hpp"
 
 /// A server's catalogue as it is stored.
 namespace nexus::registry {
+
+/// Differs when a server is reached otherwise, or other tools of it are wanted. Its secrets are in
+/// it, hashed.
+[[nodiscard]] std::string settings_fingerprint(const config::server& of);
 
 [[nodiscard]] store::saved_catalogue to_saved(std::string_view server, std::string_view settings,
                                               const catalog::server_catalogue& from,

@@ -22,7 +22,8 @@ std::shared_ptr<const catalog::server_catalogue> listing(const std::string& tool
 struct fixture : fused_system {
   registry_actor registry;
 
-  fixture() : fused_system(2), registry(system->spawn(registry_behavior, &process)) {}
+  fixture()
+      : fused_system(2), registry(system->spawn(registry_behavior, &process, archivist_actor{})) {}
   ~fixture() { caf::anon_send_exit(registry, caf::exit_reason::user_shutdown); }
 
   void order(std::vector<server_order::entry> servers) {

@@ -18,7 +18,7 @@ config::gateway settings() {
 
 struct fixture : dialogue {
   std::shared_ptr<server_directory> directory = std::make_shared<server_directory>();
-  registry_actor registry = system.spawn(registry_behavior, &process);
+  registry_actor registry = system.spawn(registry_behavior, &process, archivist_actor{});
   lifecycle_actor lifecycle = system.spawn(lifecycle_behavior, &process, registry, directory);
 
   fixture() : dialogue(settings()) { settle(); }

@@ -1,5 +1,6 @@
 """Starts the built gateway on a free port, watches it from outside, stops it by its pid."""
 
+import atexit
 import json
 import os
 import re
@@ -14,6 +15,10 @@ import urllib.parse
 
 from support.http_wire import Connection
 from support.mcp_client import LegacyClient, ModernClient, StdioClient
+
+# For programs of the tests that start a gateway by themselves.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="nexus-test-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURE = os.path.join(HERE, "fixture_server.py")
@@ -111,7 +116,9 @@ class Nexus:
         self.folder = tempfile.mkdtemp(prefix="nexus-test-")
         self.config_path = os.path.join(self.folder, "nexus.json")
         self.args, self.workers = list(args), workers
-        self.env = {**os.environ, **(env or {})}
+        # What a gateway keeps is its own: nothing is left of other tests, nothing for them.
+        state = os.path.join(self.folder, "state")
+        self.env = {**os.environ, "XDG_STATE_HOME": state, **(env or {})}
         self.lines, self.process, self.address = [], None, None
         self.changed = threading.Condition()
         self.write_config(servers, config=config, text=text)

@@ -1,0 +1,84 @@
+#include "config/keys.hpp"
+#include "tests/unit/config/support.hpp"
+
+using namespace nexus::config;
+using namespace nexus::config::test;
+using Catch::Contains;
+using Catch::StartsWith;
+
+namespace {
+
+std::optional<std::string> state_file(const std::string& members,
+                                      const std::string& file = "/cfg/nexus.json",
+                                      const environment& env = world()) {
+  const loaded out = load_text("{" + members + R"("mcpServers": {}})", file, env);
+  INFO(all_findings(out.findings));
+  REQUIRE(out.value);
+  return out.value->state_file;
+}
+
+} // namespace
+
+TEST_CASE("state is kept in a file of each configuration's own", "[config]") {
+  const auto usual = state_file("");
+  REQUIRE(usual);
+  CHECK_THAT(*usual, StartsWith("/home/ada/.local/state/nexus/nexus-"));
+  CHECK(usual->size() == std::string("/home/ada/.local/state/nexus/nexus-01234567.sqlite").size());
+  CHECK(state_file("", "/other/nexus.json") != usual);
+  CHECK(state_file("", "nexus.json") == state_file("", "/home/ada/project/nexus.json"));
+  CHECK_THAT(*state_file("", "/cfg/.mcp.json"), Contains("/nexus/.mcp-"));
+  CHECK_THAT(*state_file("", "/cfg/.mcp"), Contains("/nexus/.mcp-"));
+}
+
+TEST_CASE("state follows the environment", "[config]") {
+  environment env = world();
+  env.variables["XDG_STATE_HOME"] = "/state";
+  CHECK_THAT(*state_file("", "/cfg/nexus.json", env), StartsWith("/state/nexus/nexus-"));
+  env.variables["XDG_STATE_HOME"] = "relative";
+  CHECK(state_file("", "/cfg/nexus.json", env) == state_file(""));
+  env.home.clear();
+  const auto homeless = load_text(R"({"mcpServers": {}})", "/cfg/nexus.json", env);
+  REQUIRE(homeless.value);
+  CHECK_FALSE(homeless.value->state_file);
+  CHECK(homeless.value->lacks_state);
+}
+
+TEST_CASE("state is where the file says", "[config]") {
+  CHECK(state_file(R"("state": "here.sqlite",)") == "/cfg/here.sqlite");
+  CHECK(state_file(R"("state": "~/s/x",)") == "/home/ada/s/x");
+  CHECK(state_file(R"("state": "{env:WORKSPACE}/x",)") == "/ws/x");
+  for (const char* off : {R"("state": "off",)", R"("state": null,)"}) {
+    CHECK_FALSE(state_file(off));
+    CHECK_FALSE(must_load(std::string("{") + off + R"("mcpServers": {}})").lacks_state);
+  }
+  for (const char* wrong :
+       {R"({"state": 7, "mcpServers": {}})", R"({"state": "", "mcpServers": {}})",
+        R"({"state": "{env:NONE}", "mcpServers": {}})"}) {
+    INFO(wrong);
+    CHECK_FALSE(load_text(wrong, "/cfg/nexus.json", world()).value);
+  }
+}
+
+TEST_CASE("the registry's keys are read, and near misses named", "[config]") {
+  const gateway usual = must_load(R"({"mcpServers": {}})");
+  CHECK(usual.pins == pin_policy::record);
+  CHECK(usual.duplicates == duplicate_policy::show);
+  const gateway set = must_load(R"({"pins": "quarantine", "duplicates": "hide",
+                                    "prefer": ["b", "a"], "mcpServers": {}})");
+  CHECK(set.pins == pin_policy::quarantine);
+  CHECK(set.duplicates == duplicate_policy::hide);
+  CHECK(set.preferred_servers == std::vector<std::string>{"b", "a"});
+  struct row {
+    const char *text, *near;
+  };
+  for (const row& r : {row{R"({"pin": "off", "mcpServers": {}})", "\"pins\""},
+                       {R"({"duplicate": "hide", "mcpServers": {}})", "\"duplicates\""},
+                       {R"({"prefers": [], "mcpServers": {}})", "\"prefer\""},
+                       {R"({"states": "off", "mcpServers": {}})", "\"state\""},
+                       {R"({"pins": "quarantined", "mcpServers": {}})", "\"quarantine\""},
+                       {R"({"duplicates": "hid", "mcpServers": {}})", "\"hide\""}}) {
+    INFO(r.text);
+    CHECK_THAT(all_findings(load_text(r.text, "/cfg/nexus.json", world()).findings),
+               Contains(r.near));
+  }
+}
