@@ -17,7 +17,7 @@ using heard_list = std::deque<server_changed>;
 registry_actor::behavior_type recorder(registry_actor::pointer, heard_list* heard) {
   return {[](const server_order&) {},
           [heard](const server_changed& event) { heard->push_back(event); },
-          [](const publish_snapshot&) {}};
+          [](const publish_snapshot&) {}, [](const review_usage&) {}, [](const pins_accepted&) {}};
 }
 
 lifecycle_actor::behavior_type counter(lifecycle_actor::pointer, int* retired) {
