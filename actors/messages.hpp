@@ -12,6 +12,7 @@
 #include "config/config.hpp"
 #include "engine/control.hpp"
 #include "engine/session.hpp"
+#include "engine/vmcps.hpp"
 #include "seal/digest.hpp"
 #include "store/database.hpp"
 
@@ -66,6 +67,43 @@ using server_actor = caf::typed_actor<caf::reacts_to<begin_server>, caf::reacts_
                                       caf::reacts_to<link_went_down>, caf::reacts_to<reconnect>,
                                       caf::reacts_to<retire_server>, caf::reacts_to<check_retired>>;
 
+// ---- To a vmcp actor ---------------------------------------------------------------------------
+struct define_vmcp {
+  config::vmcp_definition_ptr definition;
+  std::uint64_t generation = 0;
+};
+/// What the queries of a definition found; null: not everything is indexed yet.
+struct vmcp_found {
+  std::uint64_t generation = 0;
+  std::shared_ptr<const catalog::frozen_tools> tools;
+};
+struct search_again {};
+/// Finish calls, then close.
+struct drain_vmcp {
+  std::string_view why;
+};
+/// Look for the end of its time, or of its calls.
+struct check_vmcp {};
+
+// ---- To the keeper -----------------------------------------------------------------------------
+struct apply_vmcps {
+  std::shared_ptr<const config::gateway> settings;
+};
+struct ask_vmcps {
+  engine::vmcp_request request;
+};
+struct vmcp_changed {
+  std::uint32_t number = 0;
+  engine::vmcp_endpoint_ptr endpoint;
+  std::string_view what;
+};
+/// Its own reminder to have those that can expire look at the time.
+struct sweep_vmcps {};
+
+} // namespace nexus::actors
+
+namespace nexus::actors {
+
 // ---- To the registry ---------------------------------------------------------------------------
 struct server_order {
   struct entry {
@@ -115,8 +153,7 @@ struct index_order {
 
 namespace nexus::actors {
 
-// ---- To the archivist
-// -----------------------------------------------------------------------------
+// ---- To the archivist --------------------------------------------------------------------------
 /// What do these servers' lists look like, as far as is known?
 struct load_catalogues {
   struct entry {
@@ -189,6 +226,15 @@ NEXUS_LOCAL_MESSAGE(server_order)
 NEXUS_LOCAL_MESSAGE(server_changed)
 NEXUS_LOCAL_MESSAGE(publish_snapshot)
 NEXUS_LOCAL_MESSAGE(review_usage)
+NEXUS_LOCAL_MESSAGE(define_vmcp)
+NEXUS_LOCAL_MESSAGE(vmcp_found)
+NEXUS_LOCAL_MESSAGE(search_again)
+NEXUS_LOCAL_MESSAGE(drain_vmcp)
+NEXUS_LOCAL_MESSAGE(check_vmcp)
+NEXUS_LOCAL_MESSAGE(apply_vmcps)
+NEXUS_LOCAL_MESSAGE(ask_vmcps)
+NEXUS_LOCAL_MESSAGE(vmcp_changed)
+NEXUS_LOCAL_MESSAGE(sweep_vmcps)
 NEXUS_LOCAL_MESSAGE(index_order)
 NEXUS_LOCAL_MESSAGE(pins_accepted)
 NEXUS_LOCAL_MESSAGE(load_catalogues)
@@ -215,6 +261,11 @@ using registry_actor =
     caf::typed_actor<caf::reacts_to<server_order>, caf::reacts_to<server_changed>,
                      caf::reacts_to<publish_snapshot>, caf::reacts_to<review_usage>,
                      caf::reacts_to<pins_accepted>>;
+using vmcp_actor = caf::typed_actor<caf::reacts_to<define_vmcp>, caf::reacts_to<vmcp_found>,
+                                    caf::reacts_to<search_again>, caf::reacts_to<drain_vmcp>,
+                                    caf::reacts_to<check_vmcp>>;
+using keeper_actor = caf::typed_actor<caf::reacts_to<apply_vmcps>, caf::reacts_to<ask_vmcps>,
+                                      caf::reacts_to<vmcp_changed>, caf::reacts_to<sweep_vmcps>>;
 using indexer_actor = caf::typed_actor<caf::reacts_to<index_order>>;
 using archivist_actor =
     caf::typed_actor<caf::replies_to<load_catalogues>::with<kept_catalogues>,

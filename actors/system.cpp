@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "actors/archivist.hpp"
+#include "actors/keeper.hpp"
 #include "actors/lifecycle.hpp"
 #include "actors/registry.hpp"
 #include "actors/scheduler.hpp"
@@ -27,10 +28,12 @@ constexpr milliseconds drain_poll{10};
 class bridge final : public engine::control {
  public:
   explicit bridge(std::shared_ptr<server_directory> directory) : directory_(std::move(directory)) {}
-  void attach(lifecycle_actor lifecycle, registry_actor registry, archivist_actor archivist) {
+  void attach(lifecycle_actor lifecycle, registry_actor registry, archivist_actor archivist,
+              keeper_actor keeper) {
     lifecycle_ = std::move(lifecycle);
     registry_ = std::move(registry);
     archivist_ = std::move(archivist);
+    keeper_ = std::move(keeper);
   }
 
   void server_wanted(std::uint32_t slot) override { tell(slot, want_server{}); }
@@ -57,6 +60,9 @@ class bridge final : public engine::control {
   }
   void branch_done(engine::branch_ptr done) override {
     caf::anon_send(lifecycle_, actors::branch_done{std::move(done)});
+  }
+  void vmcps_wanted(engine::vmcp_request request) override {
+    caf::anon_send(keeper_, ask_vmcps{std::move(request)});
   }
   void with_store(std::function<void(store::database&)> work) override {
     using shared_work = std::shared_ptr<const std::function<void(store::database&)>>;
@@ -85,6 +91,7 @@ class bridge final : public engine::control {
   }
   std::shared_ptr<server_directory> directory_;
   lifecycle_actor lifecycle_;
+  keeper_actor keeper_;
   registry_actor registry_;
   std::mutex archivist_mutex_; // control path only
   archivist_actor archivist_;
@@ -129,7 +136,8 @@ class running_system final : public gateway_system {
         archivist_behavior, archivist_setup{&process_, settings.state_file, settings.lacks_state});
     registry_ = system_->spawn(registry_behavior, &process_, archivist_);
     lifecycle_ = system_->spawn(lifecycle_behavior, &process_, registry_, directory_);
-    bridge_.attach(lifecycle_, registry_, archivist_);
+    keeper_ = system_->spawn(keeper_behavior, &process_);
+    bridge_.attach(lifecycle_, registry_, archivist_, keeper_);
     connect_metrics();
     apply(settings);
     // From the first client on, every worker knows which servers there are.
@@ -141,10 +149,11 @@ class running_system final : public gateway_system {
       drain(); // children have to end before their workers' reactors
     process_.metrics.connect({});
     lifecycle_ = nullptr;
+    keeper_ = nullptr;
     registry_ = nullptr;
     directory_->clear();
     system_.reset();
-    bridge_.attach({}, {}, {}); // workers reported through it until now
+    bridge_.attach({}, {}, {}, {}); // workers reported through it until now
   }
 
   result<net::endpoint> listen(const net::endpoint& at) override {
@@ -168,7 +177,9 @@ class running_system final : public gateway_system {
   }
 
   void apply(const config::gateway& settings) override {
-    caf::anon_send(lifecycle_, apply_settings{std::make_shared<const config::gateway>(settings)});
+    const auto wanted = std::make_shared<const config::gateway>(settings);
+    caf::anon_send(lifecycle_, apply_settings{wanted});
+    caf::anon_send(keeper_, apply_vmcps{wanted});
   }
 
   void count_reload(bool ok) override { (ok ? reloads_ok_ : reloads_failed_).fetch_add(1); }
@@ -234,6 +245,7 @@ class running_system final : public gateway_system {
 
   void end_actors() {
     caf::anon_send_exit(lifecycle_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(keeper_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry_, caf::exit_reason::user_shutdown);
     caf::anon_send(archivist_, close_store{});
     system_->await_all_actors_done();
@@ -266,6 +278,7 @@ class running_system final : public gateway_system {
   archivist_actor archivist_;
   registry_actor registry_;
   lifecycle_actor lifecycle_;
+  keeper_actor keeper_;
   std::unique_ptr<engine::stdio_client> stdio_; ///< lives on worker 0
   std::atomic<std::uint64_t> reloads_ok_{0}, reloads_failed_{0};
 };

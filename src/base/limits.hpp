@@ -333,6 +333,27 @@ inline constexpr std::size_t search_selections_kept = 64;
 /// Compiled schemas that a worker keeps.
 inline constexpr std::size_t compiled_schemas_max = 4'096;
 
+// ---- Virtual MCPs ----------------------------------------------------------------------------
+/// An id stands in an address and in metrics.
+inline constexpr std::size_t vmcp_id_bytes_max = 64;
+/// Virtual MCPs of one gateway: at 8 KiB each they stay within 1 GiB.
+inline constexpr std::size_t vmcps_max = 100'000;
+/// A definition: 550 tools named one by one are about 40 KiB.
+inline constexpr std::size_t vmcp_definition_bytes_max = 256 * 1024;
+/// Longest life and idleness that a definition may ask for.
+inline constexpr seconds vmcp_time_max{365 * 24 * 3600};
+/// Calls of one virtual MCP at the same time.
+inline constexpr std::size_t vmcp_concurrency_default = 256;
+/// What it may keep of results.
+inline constexpr std::size_t vmcp_cache_bytes_default = 10 * 1024 * 1024;
+/// Bytes of rendered lists that a worker keeps for virtual MCPs; those used longest ago go first
+/// and are made again in a fraction of a millisecond.
+inline constexpr std::size_t vmcp_views_bytes_max = 16 * 1024 * 1024;
+/// How late a virtual MCP that has expired may close.
+inline constexpr seconds vmcp_sweep_interval{1};
+/// Events that are kept for GET /api/v1/vmcps/events.
+inline constexpr std::size_t vmcp_events_kept = 10'000;
+
 // ---- Metrics ---------------------------------------------------------------------------------
 /// Servers with series of their own; a scrape of so many is about 10 MB. The rest share one.
 inline constexpr std::size_t metric_servers_max = 4'096;

@@ -1,6 +1,7 @@
 #include "catalog/list_view.hpp"
 
 #include <functional>
+#include <span>
 
 #include "base/text.hpp"
 #include "catalog/snapshot.hpp"
@@ -37,9 +38,9 @@ std::string_view without_prefix(std::string_view name) noexcept {
 }
 
 /// Appends the definition with its public name and, for a dead server, the mark.
-void append_definition(std::string& out, const server_part& part, list_kind kind, const item& t,
-                       std::string_view public_name) {
-  const std::string_view definition = part.catalogue->list(kind).definition(t);
+void append_definition(std::string& out, const server_part& part, const item_list& list,
+                       const item& t, std::string_view public_name) {
+  const std::string_view definition = list.definition(t);
   std::vector<edit> edits;
   if (public_name != t.name) {
     std::string quoted;
@@ -61,23 +62,36 @@ void append_definition(std::string& out, const server_part& part, list_kind kind
 
 } // namespace
 
-void list_view::add(std::string public_name, const server_part& part, list_kind kind,
-                    const item& t) {
-  append_definition(text_, part, kind, t, public_name);
+void list_view::add(std::string public_name, const server_part& part, list_kind kind, const item& t,
+                    const item_list* list, const config::vmcp_tool* change) {
+  if (list == nullptr)
+    list = &part.catalogue->list(kind);
+  append_definition(text_, part, *list, t, public_name);
   text_ += ',';
   ends_.push_back(text_.size());
   wraps_output_ = wraps_output_ || t.wraps_output;
   names_.push_back(std::move(public_name));
-  routes_.push_back({part.slot, &t});
+  routes_.push_back({part.slot, &t, list, change});
+  changes_ = changes_ || change != nullptr;
 }
 
 void list_view::finish(const cache_hints& hints) {
   hints_ = hints.text();
   for (std::uint32_t i = 0; i < names_.size(); ++i) {
     by_name_.emplace(names_[i], i);
-    by_own_name_.emplace(routes_[i].target->name, i);
+    by_own_name_.emplace(routes_[i].own_name(), i);
   }
   fingerprint_ = std::hash<std::string_view>{}(text_);
+}
+
+std::string_view route::own_name() const noexcept {
+  return change != nullptr && !change->name.empty() ? std::string_view(change->name)
+                                                    : std::string_view(target->name);
+}
+
+std::size_t list_view::bytes() const noexcept {
+  constexpr std::size_t per_entry = 256; // names, routes and two tables
+  return sizeof(*this) + text_.capacity() + routes_.size() * per_entry;
 }
 
 std::string_view list_view::page(std::size_t first, std::size_t last) const noexcept {
@@ -97,6 +111,16 @@ const route* list_view::find_own(std::uint32_t slot, std::string_view own_name) 
   for (auto at = first; at != last; ++at)
     if (routes_[at->second].slot == slot)
       return &routes_[at->second];
+  return nullptr;
+}
+
+const route* list_view::find_target(std::uint32_t slot, std::string_view name) const noexcept {
+  const auto* const usual = find_own(slot, name);
+  if (usual != nullptr && usual->target->name == name)
+    return usual;
+  for (const auto& renamed : changes_ ? std::span(routes_) : std::span<const route>())
+    if (renamed.change != nullptr && renamed.slot == slot && renamed.target->name == name)
+      return &renamed;
   return nullptr;
 }
 

@@ -7,15 +7,21 @@
 #include <vector>
 
 #include "catalog/item_list.hpp"
+#include "config/vmcp.hpp"
 
 namespace nexus::catalog {
 
 struct server_part;
 
-/// Where an entry leads.
+/// Where an entry leads. Lives as long as the view.
 struct route {
   std::uint32_t slot = 0;
-  const item* target = nullptr; ///< lives as long as the snapshot
+  const item* target = nullptr;
+  const item_list* list = nullptr;           ///< that the target is of
+  const config::vmcp_tool* change = nullptr; ///< how a virtual MCP shows it; usually as it is
+
+  /// What it is called beside its server's name.
+  [[nodiscard]] std::string_view own_name() const noexcept;
 };
 
 /// A list ready to be sent: definitions with their public names, comma-separated.
@@ -28,12 +34,16 @@ class list_view {
   [[nodiscard]] std::string_view name(std::size_t index) const noexcept { return names_[index]; }
   /// The entry that is a server's own one of that name; null when it is not here.
   [[nodiscard]] const route* find_own(std::uint32_t slot, std::string_view own_name) const noexcept;
+  /// As find_own, by the name that the server itself has for it.
+  [[nodiscard]] const route* find_target(std::uint32_t slot, std::string_view name) const noexcept;
   [[nodiscard]] const route& at(std::size_t index) const noexcept { return routes_[index]; }
   /// The names nearest to one that does not exist.
   [[nodiscard]] std::vector<std::string_view> nearest(std::string_view name,
                                                       std::size_t count) const;
   /// Changes when the visible list does.
   [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+  /// What it keeps in memory, about.
+  [[nodiscard]] std::size_t bytes() const noexcept;
   /// Whether an entry has item::wraps_output.
   [[nodiscard]] bool wraps_output() const noexcept { return wraps_output_; }
   /// The members that tell modern clients how long to keep the list.
@@ -41,7 +51,10 @@ class list_view {
 
  private:
   friend class view_builder;
-  void add(std::string public_name, const server_part& part, list_kind kind, const item& i);
+  friend class virtual_view_builder;
+  /// @param list that `i` is of, when that is not the server's own
+  void add(std::string public_name, const server_part& part, list_kind kind, const item& i,
+           const item_list* list = nullptr, const config::vmcp_tool* change = nullptr);
   void finish(const cache_hints& hints);
 
   std::string text_;
@@ -51,6 +64,7 @@ class list_view {
   std::unordered_map<std::string_view, std::uint32_t> by_name_;
   std::unordered_multimap<std::string_view, std::uint32_t> by_own_name_;
   bool wraps_output_ = false;
+  bool changes_ = false; ///< an entry is shown in another form
   std::uint64_t fingerprint_ = 0;
   std::string hints_;
 };

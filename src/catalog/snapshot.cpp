@@ -6,15 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "base/text.hpp"
-#include "catalog/builtin_tools.hpp"
-#include "catalog/names.hpp"
-#include "json/write.hpp"
+#include "catalog/view_builder.hpp"
 
 namespace nexus::catalog {
 namespace {
-
-constexpr cache_hints usual_hints{limits::list_ttl_default.count(), false};
 
 /// The first bytes of a UTF-8 text, without half a character at the end.
 std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
@@ -25,186 +20,30 @@ std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
   return text.substr(0, bytes_max);
 }
 
-std::string capabilities_of(const offered& offers, bool modern = false) {
-  std::string out;
-  json::object_writer members(out);
-  // The configuration may bring tools at any time.
-  members.raw("tools", R"({"listChanged":true})");
-  if (offers.prompts)
-    members.raw("prompts", R"({"listChanged":true})");
-  if (offers.resources)
-    members.raw("resources", offers.subscribe ? R"({"subscribe":true,"listChanged":true})"
-                                              : R"({"listChanged":true})");
-  if (offers.completions)
-    members.raw("completions", "{}");
-  if (offers.logging)
-    members.raw("logging", "{}");
-  if (modern && offers.tasks)
-    members.raw("extensions", R"({"io.modelcontextprotocol/tasks":{}})");
-  members.end();
-  return out;
-}
+} // namespace
 
-bool is_pinned(const config::tool_surface& surface, const server_part& part,
-               std::string_view public_name, const item& tool) {
-  const auto matches = [&](const std::string& glob) { return glob_match(glob, public_name); };
-  return std::ranges::any_of(surface.pinned, matches) ||
-         std::ranges::any_of(surface.most_used, [&](const auto& used) {
-           return used.first == part.name && used.second == tool.name;
-         });
-}
-
-/// What is offered by a server, as far as it is known.
-offered offers_of(const server_part& part) {
+offered snapshot::offers_of(const server_part& part) noexcept {
   if (part.catalogue)
     return part.catalogue->offers;
   return part.unusable ? offered{} : offered::everything();
 }
 
-} // namespace
+bool exposure::leads_to(std::uint32_t slot) const noexcept {
+  return owner_ == nullptr || std::ranges::binary_search(slots_, slot);
+}
 
-/// Builds one merged list under the names that clients of all servers see.
-class view_builder {
- public:
-  view_builder(list_kind kind, naming mode, const std::vector<server_part>& parts)
-      : kind_(kind), mode_(mode), parts_(parts), view_(std::make_shared<list_view>()) {
-    if (mode_ == naming::bare && !by_uri())
-      for (const auto& part : parts_)
-        if (part.catalogue)
-          for (const auto& entry : part.catalogue->list(kind_).items())
-            bare_uses_[bare_name(part.name, entry.name)] += is_hidden(part, entry) ? 0 : 1;
-  }
-
-  std::shared_ptr<const list_view> merged(std::vector<std::string>& problems) {
-    auto hints = usual_hints;
-    bool first = true;
-    for (const auto& part : parts_) {
-      // What is to come counts as usual.
-      const auto& own = part.catalogue ? part.catalogue->list(kind_).hints() : usual_hints;
-      if (first)
-        hints = own;
-      first = false;
-      hints.merge(own);
-      if (part.catalogue)
-        by_uri() ? add_by_uri(part, problems) : add_by_name(part);
-    }
-    view_->finish(hints);
-    return view_;
-  }
-
-  /// The meta-tools, and the pinned ones of `all`.
-  static std::shared_ptr<const list_view> meta(const list_view& all,
-                                               const config::tool_surface& surface,
-                                               const std::vector<server_part>& parts) {
-    auto view = std::make_shared<list_view>();
-    const auto& own = builtin_part();
-    auto hints = usual_hints;
-    for (const auto& entry : own.catalogue->tools())
-      view->add(entry.name, own, list_kind::tools, entry);
-    if (surface.mode == config::exposure_mode::meta) {
-      view->finish(hints);
-      return view;
-    }
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const auto name = all.name(i);
-      const auto part = std::ranges::find(parts, all.at(i).slot, &server_part::slot);
-      if (part == parts.end() || own.catalogue->list(list_kind::tools).find(name) != nullptr ||
-          !is_pinned(surface, *part, name, *all.at(i).target))
-        continue;
-      view->add(std::string(name), *part, list_kind::tools, *all.at(i).target);
-      hints.merge(part->catalogue->list(list_kind::tools).hints());
-    }
-    view->finish(hints);
-    return view;
-  }
-
-  /// The list of one server alone.
-  static std::shared_ptr<const list_view> own(const server_part& part, list_kind kind) {
-    auto view = std::make_shared<list_view>();
-    if (!part.catalogue) {
-      view->finish(usual_hints);
-      return view;
-    }
-    for (const auto& entry : part.catalogue->list(kind).items())
-      view->add(entry.name, part, kind, entry);
-    view->finish(part.catalogue->list(kind).hints());
-    return view;
-  }
-
- private:
-  [[nodiscard]] bool by_uri() const noexcept { return family_of(kind_) == family::resources; }
-
-  [[nodiscard]] bool is_hidden(const server_part& part, const item& entry) const {
-    return kind_ == list_kind::tools && part.hidden && part.hidden->contains(entry.name);
-  }
-
-  void add_by_name(const server_part& part) {
-    for (const auto& entry : part.catalogue->list(kind_).items()) {
-      if (is_hidden(part, entry))
-        continue;
-      std::string name = prefixed_name(part.name, entry.name);
-      if (mode_ == naming::bare) {
-        std::string bare = bare_name(part.name, entry.name);
-        if (bare_uses_[bare] == 1)
-          name = std::move(bare);
-      }
-      if (!taken_.insert(name).second) {
-        name = aliased_name(part.name, entry.name);
-        // A server may list a tool that is called like another one's alias. Clients refuse whole
-        // lists with a name twice, so the later tool is shown at its server's own address only.
-        if (!taken_.insert(name).second)
-          continue;
-      }
-      view_->add(std::move(name), part, kind_, entry);
-    }
-  }
-
-  /// URIs stand in results too, where they cannot be rewritten safely, so they keep their form and
-  /// the first server in order has them.
-  void add_by_uri(const server_part& part, std::vector<std::string>& problems) {
-    std::size_t hidden = 0;
-    std::string_view example;
-    for (const auto& entry : part.catalogue->list(kind_).items()) {
-      if (taken_.insert(entry.name).second) {
-        view_->add(entry.name, part, kind_, entry);
-      } else if (++hidden == 1) {
-        example = entry.name;
-      }
-    }
-    if (hidden > 0)
-      problems.push_back(fmt::format("server '{}': {} {}(s) are listed by a server before it and "
-                                     "stand at its own address only, e.g. {}",
-                                     part.name, hidden, words_of(kind_).noun, example));
-  }
-
-  const list_kind kind_;
-  const naming mode_;
-  const std::vector<server_part>& parts_;
-  std::shared_ptr<list_view> view_;
-  std::unordered_map<std::string, std::size_t> bare_uses_;
-  std::unordered_set<std::string> taken_;
-};
+std::size_t exposure::bytes() const noexcept {
+  std::size_t out = sizeof(*this) + instructions_.size();
+  for (const auto& list : lists_)
+    out += list->bytes();
+  return out + (reachable_ ? reachable_->bytes() : 0);
+}
 
 std::uint64_t exposure::fingerprint(family of) const noexcept {
   if (of != family::resources)
     return list(static_cast<list_kind>(of)).fingerprint();
   const auto templates = list(list_kind::templates).fingerprint();
   return list(list_kind::resources).fingerprint() ^ (templates << 1 | templates >> 63);
-}
-
-void exposure::cover(const config::tool_surface& surface, const std::vector<server_part>& parts) {
-  using mode = config::exposure_mode;
-  surface_ = surface;
-  auto& tools = lists_[index_of(list_kind::tools)];
-  if (surface.mode == mode::tools ||
-      (surface.mode == mode::automatic && tools->size() <= surface.threshold))
-    return;
-  reachable_ = std::exchange(tools, view_builder::meta(*tools, surface, parts));
-  offers_.tools = true;
-  std::string text(builtin_instructions());
-  if (!instructions_.empty())
-    text += "\n\n" + instructions_;
-  instructions_ = std::move(text);
 }
 
 snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts,

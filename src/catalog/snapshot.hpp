@@ -49,6 +49,8 @@ class exposure {
   }
   [[nodiscard]] bool shows_meta_tools() const noexcept { return reachable_ != nullptr; }
   [[nodiscard]] const config::tool_surface& surface() const noexcept { return surface_; }
+  /// Of a virtual MCP: whether it has anything of a server. True for any other exposure.
+  [[nodiscard]] bool leads_to(std::uint32_t slot) const noexcept;
   /// What works here. A server that is not known yet counts as offering everything: a client asks
   /// once, before servers have started, and would never learn of what they bring.
   [[nodiscard]] const offered& offers() const noexcept { return offers_; }
@@ -64,16 +66,21 @@ class exposure {
   [[nodiscard]] const std::string& hints() const noexcept { return hints_; }
   /// Changes with any list of the family.
   [[nodiscard]] std::uint64_t fingerprint(family of) const noexcept;
+  /// What it keeps in memory, about.
+  [[nodiscard]] std::size_t bytes() const noexcept;
 
  private:
   friend class snapshot;
   friend class view_builder;
+  friend class virtual_view_builder;
   /// Shows of its tools what `surface` says.
   void cover(const config::tool_surface& surface, const std::vector<server_part>& parts);
 
   std::array<std::shared_ptr<const list_view>, list_kinds.size()> lists_;
   std::shared_ptr<const list_view> reachable_; ///< null: lists_ has all
   config::tool_surface surface_;
+  std::vector<std::uint32_t> slots_;  ///< of a virtual MCP, in order
+  std::shared_ptr<const void> owner_; ///< of what the lists refer to, when no snapshot is
   offered offers_;
   std::string capabilities_, modern_capabilities_, instructions_, hints_;
 };
@@ -107,6 +114,8 @@ class snapshot {
   [[nodiscard]] std::optional<std::uint32_t> owner_of(std::string_view uri) const;
   /// The only server that has resources at all, if there is just one and all are known.
   [[nodiscard]] std::optional<std::uint32_t> only_resource_server() const noexcept;
+  /// Its capabilities, as far as they are known.
+  [[nodiscard]] static offered offers_of(const server_part& part) noexcept;
 
   /// What this generation hides and the one before did not, for the log.
   [[nodiscard]] const std::vector<std::string>& problems() const noexcept { return problems_; }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -150,6 +151,8 @@ struct tunable_limits {
   milliseconds drain_timeout = limits::drain_timeout;
 };
 
+struct vmcp_definition;
+
 struct gateway {
   std::string listen = "127.0.0.1:3000";
   std::size_t workers = 0;      ///< 0: one per core
@@ -175,6 +178,7 @@ struct gateway {
   duplicate_policy duplicates = duplicate_policy::show;
   std::vector<std::string> preferred_servers; ///< whose tool of several that are the same is used
   std::vector<server> servers;                ///< in the file's order
+  std::vector<std::shared_ptr<const vmcp_definition>> vmcps; ///< likewise
 };
 
 enum class severity : std::uint8_t { warning, error };

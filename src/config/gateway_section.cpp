@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "config/address.hpp"
+#include "config/vmcp_reader.hpp"
 
 namespace nexus::config::detail {
 namespace {
@@ -45,7 +46,10 @@ class section_reader {
     read_listen();
     read_log();
     read_limits();
-    read_exposure();
+    value.surface = read_surface(root_, findings_);
+    if (root_.get("exposure") != nullptr)
+      value.exposure = value.surface.mode;
+    read_vmcps();
     value.allowed_hosts = addresses("allowedHosts", host_problem);
     value.allowed_origins = addresses("allowedOrigins", origin_problem);
     return std::move(out_);
@@ -58,30 +62,18 @@ class section_reader {
     return value != nullptr ? read_choice(*value, key, choices, findings_) : std::nullopt;
   }
 
-  void read_exposure() {
-    auto& value = out_.value.surface;
-    if (const auto choice = choose("exposure", exposure_names)) {
-      value.mode = static_cast<exposure_mode>(*choice);
-      out_.value.exposure = value.mode;
+  void read_vmcps() {
+    const node* all = object("vmcps", "an object of virtual MCPs by their ids");
+    if (all == nullptr)
+      return;
+    for (const member& entry : all->members) {
+      if (!entry.value.is(node_kind::object)) {
+        findings_.wrong_kind(entry.value, "a virtual MCP, an object", entry.key);
+        continue;
+      }
+      out_.value.vmcps.push_back(
+          std::make_shared<const vmcp_definition>(read_vmcp(entry.value, entry.key, findings_)));
     }
-    if (const auto choice = choose("schemaProof", proof_names))
-      value.proof = static_cast<schema_proof>(*choice);
-    if (const auto choice = choose("checkArguments", check_names))
-      value.check = static_cast<argument_check>(*choice);
-    if (const node* most = root_.get("exposureThreshold"))
-      value.threshold =
-          read_count(*most, "exposureThreshold", 0, nexus::limits::tunable_count_max, findings_)
-              .value_or(value.threshold);
-    value.pinned = texts("pinnedTools");
-    value.hints = texts("hints");
-  }
-
-  std::vector<std::string> texts(std::string_view key) {
-    std::vector<std::string> out;
-    if (const node* list = root_.get(key))
-      for (const text_at& item : read_list(*list, key, findings_))
-        out.push_back(item.text);
-    return out;
   }
 
   void read_registry() {
@@ -207,6 +199,34 @@ void report_unknown(const node& root, findings& out) {
 }
 
 } // namespace
+
+tool_surface read_surface(const node& holder, findings& out) {
+  tool_surface value;
+  const auto choose = [&](std::string_view key, std::span<const std::string_view> choices) {
+    const node* given = holder.get(key);
+    return given != nullptr ? read_choice(*given, key, choices, out) : std::nullopt;
+  };
+  const auto texts = [&](std::string_view key) {
+    std::vector<std::string> list;
+    if (const node* given = holder.get(key))
+      for (const text_at& item : read_list(*given, key, out))
+        list.push_back(item.text);
+    return list;
+  };
+  if (const auto choice = choose("exposure", exposure_names))
+    value.mode = static_cast<exposure_mode>(*choice);
+  if (const auto choice = choose("schemaProof", proof_names))
+    value.proof = static_cast<schema_proof>(*choice);
+  if (const auto choice = choose("checkArguments", check_names))
+    value.check = static_cast<argument_check>(*choice);
+  if (const node* most = holder.get("exposureThreshold"))
+    value.threshold =
+        read_count(*most, "exposureThreshold", 0, nexus::limits::tunable_count_max, out)
+            .value_or(value.threshold);
+  value.pinned = texts("pinnedTools");
+  value.hints = texts("hints");
+  return value;
+}
 
 gateway_section read_gateway(const node& root, unknown_keys unknown, findings& out) {
   if (unknown == unknown_keys::report)

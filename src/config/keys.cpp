@@ -108,6 +108,7 @@ constexpr std::string_view root_key_table[] = {
     "hints",
     "schemaProof",
     "checkArguments",
+    "vmcps",
     "state",
     "pins",
     "duplicates",

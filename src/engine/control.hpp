@@ -1,13 +1,17 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "catalog/server_catalogue.hpp"
 #include "config/config.hpp"
+#include "config/vmcp.hpp"
 #include "mcp/revision.hpp"
 #include "net/reactor.hpp"
 #include "store/database.hpp"
@@ -78,6 +82,45 @@ struct link_failure {
   bool session_lost = false;
 };
 
+/// A virtual MCP as the API tells of it.
+struct vmcp_row {
+  std::string id;
+  std::uint32_t number = 0;
+  std::string_view state;
+  std::uint64_t generation = 0;
+  bool from_api = false; ///< else the configuration's
+  std::chrono::system_clock::time_point created;
+  std::optional<std::chrono::system_clock::time_point> expires;
+  std::uint32_t in_flight = 0;
+  config::vmcp_definition_ptr definition;
+};
+
+struct vmcp_event {
+  std::uint64_t sequence = 0;
+  std::chrono::system_clock::time_point time;
+  std::string id;
+  std::string_view what; ///< created, ready, updated, draining, closed
+};
+
+struct vmcp_answer {
+  unsigned status = 200;      ///< of HTTP
+  std::string problem;        ///< when the status is one of failure
+  std::vector<vmcp_row> rows; ///< one, but for a list
+  std::vector<vmcp_event> events;
+  std::uint64_t next_event = 0;
+};
+
+/// What a client of the API wants done with virtual MCPs.
+struct vmcp_request {
+  enum class what : std::uint8_t { list, get, create, update, remove, events };
+  what verb = what::list;
+  std::string id;
+  config::vmcp_definition_ptr definition;  ///< of create and update
+  std::optional<std::uint64_t> generation; ///< of update: the one that it has to be
+  std::uint64_t after = 0;                 ///< of events
+  std::function<void(vmcp_answer)> answer; ///< called once, on any thread
+};
+
 /// What workers tell the control plane. @thread any worker; implementations only send messages
 class control {
  public:
@@ -97,6 +140,7 @@ class control {
   virtual void session_opened(std::shared_ptr<session> opened) = 0;
   /// A client ended its session. The session is marked closed already.
   virtual void session_closed(const std::shared_ptr<session>& closed) = 0;
+  virtual void vmcps_wanted(vmcp_request request) = 0;
   /// Runs `work` on the thread that has the store, after what was asked of it before. What `work`
   /// finds out has to be posted back.
   virtual void with_store(std::function<void(store::database&)> work) = 0;

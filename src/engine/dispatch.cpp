@@ -200,6 +200,39 @@ void refuse_unconfigured(worker& on, exchange& x) {
   refuse(on, x, errc::internal_error, "this server is not configured any more");
 }
 
+/// Takes a place within the limits of the exchange's virtual MCP. @returns false when it was
+/// refused
+bool enter_vmcp(worker& on, exchange& x) {
+  const auto* const endpoint = on.vmcps().find(x.scope.number);
+  if (endpoint == nullptr) {
+    refuse_unconfigured(on, x);
+    return false;
+  }
+  const auto& limits = *endpoint->definition;
+  auto& runtime = *endpoint->runtime;
+  const bool counts = x.request.method == "tools/call";
+  if (x.within)
+    return true;
+  const auto no = [&](std::string_view why, unsigned status) {
+    on.metrics().refusals.add(metrics::refusal::virtual_mcp);
+    refuse(on, x, errc::internal_error, why, {}, status);
+    return false;
+  };
+  if (counts && limits.calls_per_minute > 0 &&
+      !runtime.admit_rate(on.now(), limits.calls_per_minute))
+    return no(fmt::format("virtual MCP '{}' admits {} calls a minute; try again later", runtime.id,
+                          limits.calls_per_minute),
+              429);
+  if (runtime.in_flight.fetch_add(1, std::memory_order_relaxed) >= limits.concurrency) {
+    runtime.in_flight.fetch_sub(1, std::memory_order_relaxed);
+    return no(fmt::format("virtual MCP '{}' admits {} calls at the same time; try again later",
+                          runtime.id, limits.concurrency),
+              503);
+  }
+  x.within = endpoint->runtime;
+  return true;
+}
+
 void forward(worker& on, exchange& x, std::uint32_t slot) {
   auto* const up = on.find_upstream(slot);
   if (up == nullptr)
@@ -209,6 +242,8 @@ void forward(worker& on, exchange& x, std::uint32_t slot) {
     return refuse(on, x, errc::internal_error, "too many calls are in flight; try again later", {},
                   503);
   }
+  if (x.scope.shows == view_scope::what::virtual_mcp && !enter_vmcp(on, x))
+    return;
   x.resolve_later = false;
   x.slot = slot;
   up->submit(x);

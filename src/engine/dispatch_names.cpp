@@ -10,6 +10,7 @@
 #include "engine/upstream.hpp"
 #include "engine/worker.hpp"
 #include "gateway/parameter_headers.hpp"
+#include "json/walk.hpp"
 #include "json/write.hpp"
 
 namespace nexus::engine {
@@ -53,7 +54,7 @@ void refuse_unknown(worker& on, exchange& x, list_kind kind, const catalog::list
       return refuse(on, x, errc::invalid_params,
                     fmt::format("Unknown tool: {}; call-tool reaches it with server_name '{}' and "
                                 "tool_name '{}'",
-                                name, part->name, indirect->target->name));
+                                name, part->name, indirect->own_name()));
   std::string data;
   json::object_writer out(data);
   out.string(noun, name.substr(0, limits::name_bytes_max));
@@ -111,6 +112,36 @@ bool headers_agree(worker& on, exchange& x, const catalog::item& target) {
   return false;
 }
 
+/// Adds the arguments that the model does not give. Fixed ones hold whatever it gives.
+void complete_arguments(exchange& x, const config::vmcp_tool& change) {
+  const auto given = x.request.params[param_key::arguments];
+  const auto object_of = [](const std::string& text) {
+    return json::slice{text, text.empty() ? json::kind::absent : json::kind::object};
+  };
+  const auto fixed = object_of(change.fixed);
+  std::string text = R"("arguments":{)";
+  const auto add = [&text](std::string_view key, std::string_view value) {
+    text += text.back() == '{' ? "" : ",";
+    json::append_string(text, key);
+    text.append(1, ':').append(value);
+  };
+  for (json::member_walk m(given); m.next();)
+    if (!json::find_member(fixed, m.key()))
+      add(m.key(), m.value().raw);
+  for (json::member_walk m(object_of(change.defaults)); m.next();)
+    if (!json::find_member(fixed, m.key()) && !json::find_member(given, m.key()))
+      add(m.key(), m.value().raw);
+  for (json::member_walk m(fixed); m.next();)
+    add(m.key(), m.value().raw);
+  text += '}';
+  json::ensure_padding(text);
+  x.completed = std::move(text); // what was given may stand in the text before
+  const std::string_view whole = x.completed;
+  constexpr std::size_t key_bytes = 12;
+  x.request.params.set(param_key::arguments,
+                       {{whole.substr(key_bytes), json::kind::object}, whole});
+}
+
 /// Whether the arguments of a call to the tool itself fit its schema, where that is to be checked.
 bool arguments_accepted(worker& on, exchange& x, const catalog::route& to) {
   const auto* const shown = on.view(x.scope);
@@ -120,8 +151,7 @@ bool arguments_accepted(worker& on, exchange& x, const catalog::route& to) {
   if (part == nullptr || !part->catalogue)
     return true;
   const auto given = x.request.params[param_key::arguments];
-  return arguments_fit(on, x, *part, *to.target,
-                       given ? given : json::slice{"{}", json::kind::object});
+  return arguments_fit(on, x, *part, to, given ? given : json::slice{"{}", json::kind::object});
 }
 
 /// tools/call and prompts/get: the entry called params.name.
@@ -175,6 +205,8 @@ void complete_prompt(worker& on, exchange& x, std::string_view ref, json::slice 
 
 void forward_tool(worker& on, exchange& x, const catalog::route& to) {
   const auto& target = *to.target;
+  if (to.change != nullptr && (!to.change->fixed.empty() || !to.change->defaults.empty()))
+    complete_arguments(x, *to.change);
   if (!target.headers.empty()) {
     x.parameter_fields.clear();
     gateway::append_parameter_headers(x.parameter_fields, target.headers,

@@ -10,6 +10,7 @@
 #include "base/limits.hpp"
 #include "engine/http_pool.hpp"
 #include "engine/session.hpp"
+#include "engine/vmcps.hpp"
 #include "gateway/pieces.hpp"
 #include "mcp/message.hpp"
 #include "mcp/revision.hpp"
@@ -73,11 +74,13 @@ class exchange final : public http_call_handler {
 
   // Where it goes
   std::uint32_t slot = 0;
+  std::shared_ptr<vmcp_runtime> within; ///< whose limits it counts for; usually null
   /// What the server calls it: the tool's or prompt's own name, or the resource's URI.
   std::string target_name;
   std::string target_task; ///< the task's own id: who knows it may follow the task, so no log does
   std::string target_ref;  ///< of a completion: params.ref with the server's own name, or empty
   std::string unwrapped;   ///< of a call through a meta-tool: its own name and arguments
+  std::string completed;        ///< arguments with those that a virtual MCP adds
   std::string parameter_fields; ///< header lines that repeat arguments, for HTTP servers
   bool wraps_output = false;    ///< as catalog::item
   bool safe_to_repeat = false;  ///< the tool says that it is read-only or idempotent

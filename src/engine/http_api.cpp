@@ -38,6 +38,8 @@ void http_connection::serve_api() {
     return respond(200, json_type, servers_json());
   if (path == "/api/v1/tools/search" && reads)
     return serve_tool_search();
+  if (path == "/api/v1/vmcps" || path.starts_with("/api/v1/vmcps/"))
+    return serve_vmcps();
   if (path == "/api/v1/servers" || path == "/api/v1/tools/search")
     return refuse_api(405, "only GET is served here", "Allow: GET\r\n");
   refuse_api(404, "no such address");
@@ -77,10 +79,10 @@ void http_connection::serve_tool_search() {
     json::object_writer row(out);
     row.string("server", part.name).string("tool", tool.name);
     row.raw("score", fmt::format("{:.6g}", hit.why.score)).raw("matched", matches_json(hit.why));
-    row.string("description", short_description(description_of(part, tool)));
+    row.string("description", short_description(description_of(*hit.where)));
     row.boolean("available", part.available);
     if (with_schema) {
-      const auto input = part.catalogue->list(catalog::list_kind::tools).input_schema(tool);
+      const auto input = hit.where->list->input_schema(tool);
       row.raw("inputSchema", input.raw).string("schemaVersion", schema_version(input));
     }
     row.end();

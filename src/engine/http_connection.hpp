@@ -88,13 +88,18 @@ class http_connection final : private net::stream_handler,
   void leave_log();
   /// Begins a long answer as a stream, so that it can be resumed.
   void begin_early();
-  /// What `/s/<server><tail>` shows; nothing for another path or an unknown server.
-  [[nodiscard]] std::optional<view_scope> scope_of_path(std::string_view tail) const;
+  /// What `/s/<server><tail>` or `/v/<virtual MCP><tail>` shows; nothing for another path or an
+  /// unknown name.
+  [[nodiscard]] std::optional<view_scope> scope_of_path(std::string_view tail);
+  /// Answers for a virtual MCP that is not made yet, or ends. @returns whether it did
+  [[nodiscard]] bool refuse_unready_vmcp();
   void refuse_message(exchange& x, mcp::errc code, unsigned status, std::string_view message,
                       std::string_view data);
   // The API, in http_api.cpp
   void serve_api();
   void serve_tool_search();
+  void serve_vmcps();
+  void ask_control(vmcp_request request);
   /// An error as the API tells it. @param message what went wrong and what helps
   void refuse_api(unsigned status, std::string_view message, std::string_view extra_fields = {});
   [[nodiscard]] std::string servers_json() const;

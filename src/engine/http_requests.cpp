@@ -60,14 +60,17 @@ void http_connection::serve_request() {
   if (path == "/mcp")
     return serve_mcp({});
   const bool gets = request.verb == http::method::get;
-  if (path.starts_with("/s/")) {
+  if (path.starts_with("/s/") || path.starts_with("/v/")) {
+    const bool one_server = path[1] == 's';
+    if (!one_server && refuse_unready_vmcp())
+      return;
     if (const auto scope = scope_of_path("/mcp"))
       return serve_mcp(*scope);
     if (const auto scope = scope_of_path("/sse"); scope && gets)
       return serve_event_stream(*scope);
     if (const auto scope = scope_of_path("/ws"); scope && gets)
       return serve_websocket(*scope);
-    return respond(404, text_plain, "no such server\n");
+    return respond(404, text_plain, one_server ? "no such server\n" : "no such virtual MCP\n");
   }
   if (path == "/sse" && gets)
     return serve_event_stream({});
@@ -91,15 +94,37 @@ void http_connection::serve_request() {
   respond(200, metrics::registry::content_type(), shared.metrics.exposition());
 }
 
-std::optional<view_scope> http_connection::scope_of_path(std::string_view tail) const {
+bool http_connection::refuse_unready_vmcp() {
+  auto id = parser_.message().path.substr(3);
+  id = id.substr(0, id.find('/'));
+  const auto endpoint = worker_.vmcps().find(id);
+  if (endpoint == nullptr || endpoint->state == vmcp_state::ready)
+    return false;
+  worker_.metrics().refusals.add(metrics::refusal::virtual_mcp);
+  respond(503, text_plain,
+          fmt::format("virtual MCP '{}' is {}\n", id,
+                      endpoint->state == vmcp_state::created ? "being made" : "draining"),
+          "Retry-After: 1\r\n");
+  return true;
+}
+
+std::optional<view_scope> http_connection::scope_of_path(std::string_view tail) {
   // The name is percent-encoded.
-  std::string_view rest = const_cast<http::request_parser&>(parser_).message().path.substr(3);
+  std::string_view rest = parser_.message().path.substr(3);
   if (!rest.ends_with(tail))
     return std::nullopt;
   rest.remove_suffix(tail.size());
   const auto name = http::percent_decode(rest);
   if (!name)
     return std::nullopt;
+  if (parser_.message().path[1] == 'v') {
+    const auto endpoint = worker_.vmcps().find(*name);
+    if (endpoint == nullptr)
+      return std::nullopt;
+    endpoint->runtime->last_used_ns.store(worker_.now().time_since_epoch().count(),
+                                          std::memory_order_relaxed);
+    return view_scope{view_scope::what::virtual_mcp, endpoint->runtime->number};
+  }
   const auto* const part = worker_.snapshot().server(*name);
   if (part == nullptr)
     return std::nullopt;

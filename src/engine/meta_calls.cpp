@@ -37,18 +37,17 @@ void unwrap(exchange& x, std::string_view tool, std::string_view args) {
 
 /// Whether the caller has shown that it knows the schema, as far as that is wanted.
 /// @returns what to tell it otherwise
-std::string proof_problem(worker& on, const exchange& x, const catalog::exposure& shown,
-                          const catalog::server_part& part, const catalog::item& tool,
+std::string proof_problem(worker& on, const catalog::exposure& shown,
+                          const catalog::server_part& part, const catalog::route& tool,
                           std::string_view given) {
   const auto wanted = shown.surface().proof;
   if (wanted == config::schema_proof::off && given.empty())
     return {};
-  const auto version =
-      schema_version(part.catalogue->list(catalog::list_kind::tools).input_schema(tool));
+  const auto version = schema_version(tool.list->input_schema(*tool.target));
   if (given == version)
     return {};
   on.metrics().refusals.add(metrics::refusal::schema_proof);
-  const auto name = fmt::format("'{}' of server '{}'", tool.name, part.name);
+  const auto name = fmt::format("'{}' of server '{}'", tool.own_name(), part.name);
   if (!given.empty())
     return fmt::format("Nothing was called: the schema of {} is another one by now than "
                        "schema_version {} names. Read it again with get-input-schema-for-tools.",
@@ -58,16 +57,15 @@ std::string proof_problem(worker& on, const exchange& x, const catalog::exposure
                        "get-input-schema-for-tools first, and pass its schema_version.",
                        name);
   log::warn("meta", "call_without_schema_version",
-            {{"server", part.name}, {"tool", tool.name}, {"method", x.request.method}});
+            {{"server", part.name}, {"tool", tool.own_name()}});
   return {};
 }
 
 } // namespace
 
 bool arguments_fit(worker& on, exchange& x, const catalog::server_part& part,
-                   const catalog::item& tool, json::slice arguments) {
-  const auto& list = part.catalogue->list(catalog::list_kind::tools);
-  const auto* const schema = on.checker().schema_of(list, tool);
+                   const catalog::route& tool, json::slice arguments) {
+  const auto* const schema = on.checker().schema_of(*tool.list, *tool.target);
   if (schema == nullptr)
     return true;
   const auto verdict = schema->check(arguments);
@@ -76,7 +74,7 @@ bool arguments_fit(worker& on, exchange& x, const catalog::server_part& part,
   on.metrics().refusals.add(metrics::refusal::arguments);
   std::string text = fmt::format("Nothing was called: the arguments do not fit the input schema of "
                                  "'{}' of server '{}'.\n",
-                                 tool.name, part.name);
+                                 tool.own_name(), part.name);
   std::string structured = R"({"error":"invalid_arguments","violations":[)";
   for (const auto& wrong : verdict.violations) {
     text +=
@@ -121,18 +119,17 @@ void call_one_tool(worker& on, exchange& x, json::slice arguments) {
       return up->submit_unresolved(x);
     return answer_mistake(on, x, unknown_tool_text(*of, tool));
   }
-  const auto& target = *found->target;
   const auto problem =
-      proof_problem(on, x, *shown, *part, target, text_argument(arguments, "schema_version"));
+      proof_problem(on, *shown, *part, *found, text_argument(arguments, "schema_version"));
   if (!problem.empty())
     return answer_mistake(on, x, problem);
   if (!args)
     args = {"{}", json::kind::object};
   if (shown->surface().check != config::argument_check::off &&
-      !arguments_fit(on, x, *part, target, args))
+      !arguments_fit(on, x, *part, *found, args))
     return;
-  on.shared().usage.count(server, tool);
-  unwrap(x, target.name, args.raw);
+  on.shared().usage.count(server, found->target->name);
+  unwrap(x, found->target->name, args.raw);
   forward_tool(on, x, *found);
 }
 

@@ -81,7 +81,7 @@ std::string live_hints(const std::vector<visible_server>& servers) {
           ++uses[word];
         word.clear();
       };
-      for (const char c : tool->target->name) {
+      for (const char c : tool->own_name()) {
         if (c >= 'A' && c <= 'Z' && !word.empty() && word.back() >= 'a')
           end_word();
         if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
@@ -153,8 +153,8 @@ void list_by_query(worker& on, exchange& x, const catalog::exposure& shown,
         structured += R"(,"tools":[)";
       }
       begun = true;
-      const auto& tool = *hit.where->target;
-      add_tool(text, structured, tool.name, short_description(description_of(*one.part, tool)));
+      add_tool(text, structured, hit.where->own_name(),
+               short_description(description_of(*hit.where)));
     }
     if (begun)
       structured += "]}";
@@ -163,19 +163,18 @@ void list_by_query(worker& on, exchange& x, const catalog::exposure& shown,
   answer_tool(on, x, text, structured);
 }
 
-void append_tool_schema(std::string& structured, const catalog::server_part& part,
-                        const catalog::item& tool, std::string_view version) {
+void append_tool_schema(std::string& structured, std::string_view server,
+                        const catalog::route& tool, std::string_view version) {
   structured += structured.back() == '[' ? "" : ",";
-  const auto& list = part.catalogue->list(list_kind::tools);
   json::object_writer out(structured);
-  out.string("server_name", part.name).string("tool_name", tool.name);
-  out.string("description", description_of(part, tool));
-  out.raw("input_schema", list.input_schema(tool).raw);
-  const auto result =
-      json::find_member({list.definition(tool), json::kind::object}, "outputSchema");
+  out.string("server_name", server).string("tool_name", tool.own_name());
+  out.string("description", description_of(tool));
+  out.raw("input_schema", tool.list->input_schema(*tool.target).raw);
+  const json::slice definition{tool.list->definition(*tool.target), json::kind::object};
+  const auto result = json::find_member(definition, "outputSchema");
   if (result.is(json::kind::object))
     out.raw("output_schema", result.raw);
-  const auto notes = json::find_member({list.definition(tool), json::kind::object}, "annotations");
+  const auto notes = json::find_member(definition, "annotations");
   if (notes.is(json::kind::object))
     out.raw("annotations", notes.raw);
   out.string("schema_version", version);
@@ -204,15 +203,14 @@ struct schema_answer {
   std::string text, tools = "[", unknown = "[";
   std::size_t asked = 0, found = 0;
 
-  void add(const catalog::server_part& part, const catalog::item& tool) {
-    const auto& list = part.catalogue->list(list_kind::tools);
-    const auto schema = list.input_schema(tool);
+  void add(std::string_view server, const catalog::route& tool) {
+    const auto schema = tool.list->input_schema(*tool.target);
     const auto version = schema_version(schema);
     ++found;
     text +=
         fmt::format("# Server name: {}, Tool name: {} (schema_version: {})\n````json\n{}\n````\n",
-                    part.name, tool.name, version, schema.raw);
-    append_tool_schema(tools, part, tool, version);
+                    server, tool.own_name(), version, schema.raw);
+    append_tool_schema(tools, server, tool, version);
   }
 };
 
@@ -259,8 +257,7 @@ void list_all_tools(worker& on, exchange& x, json::slice arguments) {
       if (at++ < *first || told == limit)
         continue;
       ++told;
-      add_tool(text, structured, tool->target->name,
-               short_description(description_of(*one.part, *tool->target)));
+      add_tool(text, structured, tool->own_name(), short_description(description_of(*tool)));
     }
     if (here)
       structured += "]}";
@@ -357,7 +354,7 @@ void tell_schemas(worker& on, exchange& x, json::slice arguments) {
       const auto tool = name.value().is(json::kind::string) ? json::unquote(name.value()) : "";
       const auto* const found = shown->reachable().find_own(of->part->slot, tool);
       if (found != nullptr) {
-        out.add(*of->part, *found->target);
+        out.add(server, *found);
         continue;
       }
       out.text += unknown_tool_text(*of, tool) + '\n';
@@ -395,18 +392,18 @@ void search_tools(worker& on, exchange& x, json::slice arguments) {
   std::string structured = R"({"results":[)";
   for (const auto& hit : hits) {
     const auto& part = *on.snapshot().part(hit.where->slot);
-    const auto& tool = *hit.where->target;
-    const auto description = short_description(description_of(part, tool));
-    text += fmt::format("- [SERVER_ID: {}] [TOOL_ID: {}] | DESC: {}\n", part.name, tool.name,
+    const auto& tool = *hit.where;
+    const auto description = short_description(description_of(tool));
+    text += fmt::format("- [SERVER_ID: {}] [TOOL_ID: {}] | DESC: {}\n", part.name, tool.own_name(),
                         description);
     structured += structured.back() == '[' ? "" : ",";
     json::object_writer out(structured);
-    out.string("server_name", part.name).string("tool_name", tool.name);
+    out.string("server_name", part.name).string("tool_name", tool.own_name());
     out.string("description", description);
     out.raw("score", fmt::format("{:.4g}", hit.why.score));
     out.raw("matched", matches_json(hit.why));
     if (schemas) {
-      const auto schema = part.catalogue->list(list_kind::tools).input_schema(tool);
+      const auto schema = tool.list->input_schema(*tool.target);
       const auto version = schema_version(schema);
       out.raw("input_schema", schema.raw).string("schema_version", version);
       text += fmt::format("  schema_version: {}, input schema: {}\n", version, schema.raw);

@@ -63,7 +63,7 @@ std::vector<std::string_view> nearest_servers(const std::vector<visible_server>&
 std::vector<std::string_view> nearest_tools(const visible_server& of, std::string_view name) {
   std::vector<std::string_view> names;
   for (const auto* const tool : of.tools)
-    names.push_back(tool->target->name);
+    names.push_back(tool->own_name());
   return nearest_names(name, names, suggestions);
 }
 
@@ -109,9 +109,8 @@ std::size_t count_argument(json::slice arguments, std::string_view key, std::siz
   return std::min(static_cast<std::size_t>(*number), most);
 }
 
-std::string description_of(const catalog::server_part& part, const catalog::item& tool) {
-  const auto& list = part.catalogue->list(catalog::list_kind::tools);
-  return text_argument({list.definition(tool), json::kind::object}, "description");
+std::string description_of(const catalog::route& tool) {
+  return text_argument({tool.list->definition(*tool.target), json::kind::object}, "description");
 }
 
 std::string short_description(std::string_view description) {

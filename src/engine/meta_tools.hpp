@@ -53,15 +53,14 @@ void answer_mistake(worker& on, exchange& x, std::string_view text,
 [[nodiscard]] std::size_t count_argument(json::slice arguments, std::string_view key,
                                          std::size_t otherwise, std::size_t most);
 /// A tool's description as it was written; empty when it has none.
-[[nodiscard]] std::string description_of(const catalog::server_part& part,
-                                         const catalog::item& tool);
+[[nodiscard]] std::string description_of(const catalog::route& tool);
 /// In one line of limits::meta_description_bytes at most.
 [[nodiscard]] std::string short_description(std::string_view description);
 
 /// Whether arguments fit a tool's input schema. @returns false when they do not: the exchange is
 /// answered
 [[nodiscard]] bool arguments_fit(worker& on, exchange& x, const catalog::server_part& part,
-                                 const catalog::item& tool, json::slice arguments);
+                                 const catalog::route& tool, json::slice arguments);
 
 // ---- The tools, by files
 void list_all_tools(worker& on, exchange& x, json::slice arguments);

@@ -11,7 +11,7 @@ namespace {
 const catalog::route* route_of(const catalog::list_view& tools, const catalog::snapshot& snapshot,
                                std::string_view server, std::string_view name) {
   const auto* const part = snapshot.server(server);
-  return part == nullptr ? nullptr : tools.find_own(part->slot, name);
+  return part == nullptr ? nullptr : tools.find_target(part->slot, name);
 }
 
 } // namespace

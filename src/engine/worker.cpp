@@ -8,6 +8,7 @@
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "engine/dialogue.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/http_pool.hpp"
@@ -138,6 +139,9 @@ void worker::release(exchange& x) {
     x.group->end();
     bury(std::move(x.group));
   }
+  if (x.within)
+    x.within->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  x.within.reset();
   x.server_state.clear();
   x.caller.reset();
   x.client = nullptr;
@@ -269,29 +273,59 @@ void worker::set_log_level(mcp::log_level least) {
 }
 
 void worker::install(std::shared_ptr<const catalog::snapshot> snapshot) {
-  snapshot_ = std::move(snapshot);
+  // Views and schemas refer to what the old one owns.
+  vmcps_.forget_views();
   checker_.forget();
+  snapshot_ = std::move(snapshot);
   if (!streams_.empty() && !tell_.armed())
     reactor_->arm(tell_, limits::list_changed_coalesce);
 }
 
-const catalog::exposure* worker::view(view_scope scope) const noexcept {
-  return scope.one_server() ? snapshot_->of_server(scope.number) : &snapshot_->everything();
+const catalog::exposure* worker::view(view_scope scope) {
+  switch (scope.shows) {
+  case view_scope::what::everything:
+    return &snapshot_->everything();
+  case view_scope::what::server:
+    return snapshot_->of_server(scope.number);
+  case view_scope::what::virtual_mcp:
+    break;
+  }
+  return vmcps_.view(scope.number, *snapshot_, [this] { checker_.forget(); });
 }
 
-std::optional<std::uint32_t> worker::owner_of_resource(view_scope scope,
-                                                       std::string_view uri) const {
+std::optional<std::uint32_t> worker::owner_of_resource(view_scope scope, std::string_view uri) {
   if (scope.one_server()) {
     // A server may read more than it lists.
     const auto* const part = snapshot_->part(scope.number);
     const bool listed = part != nullptr && part->catalogue != nullptr;
     return listed && part->catalogue->offers.resources ? std::optional(scope.number) : std::nullopt;
   }
+  if (scope.shows == view_scope::what::virtual_mcp) {
+    // What it does not name is not its clients' to read, whoever mentions it.
+    const auto* const endpoint = vmcps_.find(scope.number);
+    const auto matches = [&](const std::string& glob) { return glob_match(glob, uri); };
+    if (endpoint == nullptr || std::ranges::none_of(endpoint->definition->resources, matches))
+      return std::nullopt;
+  }
   if (const auto owner = snapshot_->owner_of(uri))
     return owner;
   if (const auto owner = learned_.find(uri))
     return owner;
   return snapshot_->only_resource_server();
+}
+
+void worker::install(const vmcp_endpoint_ptr& endpoint) {
+  checker_.forget();
+  const view_scope scope{view_scope::what::virtual_mcp, endpoint->runtime->number};
+  const bool over = endpoint->state >= vmcp_state::draining;
+  if (endpoint->state == vmcp_state::closed)
+    vmcps_.remove(scope.number);
+  else
+    vmcps_.install(endpoint);
+  const auto streams = streams_; // one that ends leaves the list
+  for (auto* const stream : streams)
+    if (std::ranges::find(streams_, stream) != streams_.end() && stream->scope() == scope)
+      over ? stream->finish() : stream->lists_changed();
 }
 
 void worker::learn_resources(std::uint32_t slot, std::string_view result) {

@@ -19,6 +19,7 @@
 #include "engine/process.hpp"
 #include "engine/session.hpp"
 #include "engine/tool_search.hpp"
+#include "engine/vmcps.hpp"
 #include "metrics/metrics.hpp"
 #include "net/reactor.hpp"
 #include "seal/sealer.hpp"
@@ -119,14 +120,18 @@ class worker {
   /// Least severity that any session wants, for the servers whose links are here.
   void set_log_level(mcp::log_level least);
   void install(std::shared_ptr<const catalog::snapshot> snapshot);
+  /// The control plane made, changed or ended a virtual MCP: its listeners hear of it at once.
+  void install(const vmcp_endpoint_ptr& endpoint);
   [[nodiscard]] tool_search& search() noexcept { return search_; }
   [[nodiscard]] argument_checker& checker() noexcept { return checker_; }
-  /// What an address shows; null when its server is not configured any more.
-  [[nodiscard]] const catalog::exposure* view(view_scope scope) const noexcept;
+  [[nodiscard]] vmcp_table& vmcps() noexcept { return vmcps_; }
+  /// What an address shows; null when its server is not configured any more, or its virtual MCP is
+  /// closed. Of a virtual MCP it stays until the view of another one is asked for.
+  [[nodiscard]] const catalog::exposure* view(view_scope scope);
   /// The server that has a resource, as an address sees it: as snapshot::owner_of, or because a
   /// result mentioned it, or because nothing else can be meant.
   [[nodiscard]] std::optional<std::uint32_t> owner_of_resource(view_scope scope,
-                                                               std::string_view uri) const;
+                                                               std::string_view uri);
   /// Remembers the resources that a server's result mentions, here and on the other workers.
   void learn_resources(std::uint32_t slot, std::string_view result);
 
@@ -224,6 +229,7 @@ class worker {
   learned_uris learned_;
   tool_search search_;
   argument_checker checker_;
+  vmcp_table vmcps_;
   std::int64_t id_sequence_ = 0;
 
   std::unordered_map<std::int64_t, question_place> questions_; // open ones

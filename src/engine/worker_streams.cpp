@@ -106,7 +106,9 @@ void worker::tell_log(std::uint32_t slot, mcp::log_level level, std::string_view
     const auto* const owner = stream->owner();
     if (owner == nullptr || level < owner->log_level.load(std::memory_order_relaxed))
       continue;
-    if (stream->scope().one_server() && stream->scope().number != slot)
+    const auto* const shown = view(stream->scope());
+    if (shown == nullptr || !shown->leads_to(slot) ||
+        (stream->scope().one_server() && stream->scope().number != slot))
       continue;
     stream->log_message(notification);
   }

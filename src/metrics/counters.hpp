@@ -86,12 +86,14 @@ enum class refusal : std::uint8_t {
   slow_reader,     ///< the peer did not read what was queued for it
   draining,        ///< the process is stopping
   arguments,       ///< they do not fit the tool's input schema
+  virtual_mcp,     ///< a limit of a virtual MCP, or it is draining
   schema_proof,    ///< a call through call-tool without the schema's version, or with another one
 };
-inline constexpr std::array<std::string_view, 18> refusal_names{
+inline constexpr std::array<std::string_view, 19> refusal_names{
     "http_syntax", "http_limit", "http_timeout",    "host",     "origin",      "media_type",
     "json_syntax", "envelope",   "header_mismatch", "session",  "connections", "sessions",
-    "calls",       "queue",      "slow_reader",     "draining", "arguments",   "schema_proof"};
+    "calls",       "queue",      "slow_reader",     "draining", "arguments",   "virtual_mcp",
+    "schema_proof"};
 
 /// What a client carried for the gateway and was refused: altered, expired, or of another use.
 enum class sealed_text : std::uint8_t { cursor, request_state, task_id };

@@ -49,6 +49,7 @@ class deaf_control final : public engine::control {
   void branch_done(engine::branch_ptr) override {}
   void session_opened(std::shared_ptr<engine::session>) override {}
   void session_closed(const std::shared_ptr<engine::session>&) override {}
+  void vmcps_wanted(engine::vmcp_request) override {}
   void with_store(std::function<void(store::database&)>) override {}
   void pins_accepted(std::string) override {}
   void log_level_changed() override {}

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+
+#include "actors/messages.hpp"
+#include "engine/process.hpp"
+
+namespace nexus::actors {
+
+/// Knows all virtual MCPs: those of the configuration and those made by the API. Spawns their
+/// actors, answers the API, tells them when to look for their end. Bounded by limits::vmcps_max and
+/// limits::vmcp_events_kept.
+struct keeper_state {
+  static constexpr const char* name = "keeper";
+  struct kept {
+    vmcp_actor actor;
+    std::shared_ptr<engine::vmcp_runtime> runtime;
+    config::vmcp_definition_ptr definition; ///< the newest, which may not be published yet
+    std::uint64_t generation = 1;
+    engine::vmcp_state at = engine::vmcp_state::created;
+    bool from_api = false;
+    bool replaced = false; ///< another one waits for its id
+    std::chrono::system_clock::time_point created;
+  };
+  engine::process* process = nullptr;
+  std::map<std::string, kept, std::less<>> all; ///< by id
+  std::uint32_t numbers = 0;
+  std::deque<engine::vmcp_event> events;
+  std::uint64_t event_sequence = 0;
+};
+
+keeper_actor::behavior_type keeper_behavior(keeper_actor::stateful_pointer<keeper_state> self,
+                                            engine::process* process);
+
+} // namespace nexus::actors

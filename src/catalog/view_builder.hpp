@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "catalog/snapshot.hpp"
+
+/// How lists are made. Internal to this folder.
+namespace nexus::catalog {
+
+inline constexpr cache_hints usual_hints{limits::list_ttl_default.count(), false};
+
+/// What is offered, as the JSON object that clients get. @param modern with extensions
+[[nodiscard]] std::string capabilities_of(const offered& offers, bool modern = false);
+
+/// Builds one merged list under the names that clients of all servers see.
+class view_builder {
+ public:
+  view_builder(list_kind kind, naming mode, const std::vector<server_part>& parts);
+
+  [[nodiscard]] std::shared_ptr<const list_view> merged(std::vector<std::string>& problems);
+  /// The meta-tools, and the pinned ones of `all`.
+  [[nodiscard]] static std::shared_ptr<const list_view> meta(const list_view& all,
+                                                             const config::tool_surface& surface,
+                                                             const std::vector<server_part>& parts);
+  /// The list of one server alone.
+  [[nodiscard]] static std::shared_ptr<const list_view> own(const server_part& part,
+                                                            list_kind kind);
+
+ private:
+  [[nodiscard]] bool by_uri() const noexcept { return family_of(kind_) == family::resources; }
+  [[nodiscard]] bool is_hidden(const server_part& part, const item& entry) const {
+    return kind_ == list_kind::tools && part.hidden && part.hidden->contains(entry.name);
+  }
+  void add_by_name(const server_part& part);
+  /// URIs stand in results too, where they cannot be rewritten safely, so they keep their form and
+  /// the first server in order has them.
+  void add_by_uri(const server_part& part, std::vector<std::string>& problems);
+
+  const list_kind kind_;
+  const naming mode_;
+  const std::vector<server_part>& parts_;
+  std::shared_ptr<list_view> view_;
+  std::unordered_map<std::string, std::size_t> bare_uses_;
+  std::unordered_set<std::string> taken_;
+};
+
+} // namespace nexus::catalog

@@ -1,0 +1,255 @@
+"""Virtual MCPs: chosen, renamed, limited, made and ended while the gateway runs."""
+
+import json
+import os
+import tempfile
+import threading
+import time
+import unittest
+
+from support.cases import GatewayCase
+from support.catalogues import real_files, server, tool, written
+from support.http_wire import Connection
+from support.nexus_process import eventually
+
+READ = {"readOnlyHint": True}
+MAIL = [
+    tool("send", "Sends a message.", {"to": {"type": "string"}, "as": {"type": "string"}},
+         ["to", "as"]),
+    tool("list", "Lists messages.", annotations=READ),
+]
+FILES = [
+    tool("read", "Reads a file.", {"path": {"type": "string"}}, ["path"], annotations=READ),
+    tool("list", "Lists files.", annotations=READ),
+    tool("delete", "Deletes a file.", {"path": {"type": "string"}}, ["path"]),
+]
+DEFINED = {
+    "readers": {"select": [{"readOnly": True}], "instructions": "Only look."},
+    "desk": {
+        "tools": [
+            {"server": "mail", "tool": "send", "name": "write_to_team",
+             "description": "Writes to the team.", "fixed": {"to": "team"},
+             "defaults": {"as": "desk"}},
+        ],
+        "select": [{"servers": ["files"]}],
+        "exclude": [{"tools": ["delete"]}],
+    },
+    "finders": {"select": [{"query": "delete a file", "limit": 1}]},
+    "hidden": {"select": [{"servers": ["*"]}], "exposure": "meta", "schemaProof": "enforce"},
+    "slow": {"select": [{"servers": ["files"]}], "limits": {"callsPerMinute": 2}},
+}
+
+
+class VmcpCase(GatewayCase):
+    extra_config = {"vmcps": DEFINED}
+
+    @classmethod
+    def servers(cls):
+        folder = tempfile.mkdtemp(prefix="nexus-test-")
+        return {"mail": written(folder, "mail", MAIL), "files": written(folder, "files", FILES)}
+
+    def api(self, verb, path="", body=None):
+        with Connection(self.address) as connection:
+            fields = {"Content-Type": "application/json"} if body is not None else {}
+            data = json.dumps(body).encode() if body is not None else None
+            answer = connection.request(verb, "/api/v1/vmcps" + path, fields, data)
+            answer.body
+            return answer.status, answer.json()
+
+    def names(self, vmcp, client=None):
+        return [t["name"] for t in (client or self.modern(f"/v/{vmcp}/mcp")).tools()]
+
+    def wait_state(self, vmcp, state):
+        def reached():
+            status, told = self.api("GET", "/" + vmcp)
+            return state == "gone" if status == 404 else told["state"] == state
+
+        eventually(reached, what=f"{vmcp} {state}")
+
+    def made(self, definition):
+        status, told = self.api("POST", "", definition)
+        self.assertEqual(status, 201, told)
+        self.wait_state(definition["id"], "ready")
+        return told
+
+
+class Configured(VmcpCase):
+    def test_tools_are_selected_by_annotation(self):
+        for client in (self.legacy("/v/readers/mcp"), self.modern("/v/readers/mcp")):
+            # Two servers have a "list", so neither is called by that alone.
+            self.assertEqual(self.names("readers", client), ["mail__list", "read", "files__list"])
+        self.assertEqual(self.legacy("/v/readers/mcp").server["instructions"], "Only look.")
+
+    def test_what_is_not_selected_is_not_there(self):
+        client = self.modern("/v/readers/mcp")
+        for name in ("send", "mail__send", "delete", "files__delete"):
+            self.assertEqual(client.call(name, {"path": "x"}).error["code"], -32602)
+
+    def test_a_tool_in_another_form(self):
+        self.assertEqual(self.names("desk"), ["write_to_team", "read", "list"])
+        client = self.modern("/v/desk/mcp")
+        shown = client.tools()[0]
+        self.assertEqual(shown["description"], "Writes to the team.")
+        self.assertEqual(shown["inputSchema"]["properties"], {})
+        self.assertEqual(shown["inputSchema"].get("required", []), [])
+        done = client.call("write_to_team", {"to": "the boss"}).result
+        self.assertEqual(
+            done["structuredContent"],
+            {"tool": "send", "arguments": {"to": "team", "as": "desk"}},
+        )
+        done = client.call("write_to_team", {"as": "me", "text": "hi"}).result
+        self.assertEqual(
+            done["structuredContent"]["arguments"], {"to": "team", "as": "me", "text": "hi"}
+        )
+
+    def test_a_query_is_answered_once(self):
+        self.wait_state("finders", "ready")
+        self.assertEqual(self.names("finders"), ["delete"])
+
+    def test_meta_tools_of_a_virtual_mcp(self):
+        client = self.modern("/v/hidden/mcp")
+        self.assertIn("call-tool", self.names("hidden", client))
+        told = client.call("list-tools", {}).result["structuredContent"]
+        self.assertEqual(told["total_tools"], 5)
+        refused = client.call("call-tool", {"server_name": "files", "tool_name": "list"}).result
+        self.assertTrue(refused["isError"])
+
+    def test_calls_a_minute(self):
+        client = self.modern("/v/slow/mcp")
+        answers = [client.call("list", {}) for _ in range(3)]
+        # The minute may change in between.
+        refused = [a for a in answers if a.error]
+        self.assertLessEqual(len(refused), 1)
+        if not refused:
+            answers = [client.call("list", {}) for _ in range(3)]
+            refused = [a for a in answers if a.error]
+        self.assertEqual(refused[0].status, 429)
+        self.assertIn("2 calls a minute", refused[0].error["message"])
+
+    def test_unknown_ones(self):
+        with Connection(self.address) as connection:
+            answer = connection.request("GET", "/v/nobody/mcp", {"Accept": "text/event-stream"})
+            self.assertEqual(answer.status, 404)
+
+    def test_the_configuration_s_own_are_not_changed_by_the_api(self):
+        self.assertEqual(self.api("DELETE", "/readers")[0], 409)
+        self.assertEqual(self.api("PUT", "/readers", {"select": []})[0], 409)
+
+
+class ByApi(VmcpCase):
+    extra_config = {}
+
+    def test_made_read_changed_deleted(self):
+        told = self.made({"id": "one", "select": [{"servers": ["mail"]}]})
+        self.assertEqual((told["generation"], told["address"]), (1, "/v/one/mcp"))
+        self.assertEqual(self.api("POST", "", {"id": "one"})[0], 409)
+        self.assertEqual(self.names("one"), ["send", "list"])
+        status, told = self.api("GET", "/one")
+        self.assertEqual((status, told["tools"], told["source"]), (200, 2, "api"))
+        self.assertEqual(told["definition"]["select"], [{"servers": ["mail"]}])
+        status, told = self.api("PUT", "/one?generation=7", {"select": []})
+        self.assertEqual(status, 409)
+        status, told = self.api("PUT", "/one?generation=1", {"select": [{"servers": ["files"]}]})
+        self.assertEqual((status, told["generation"]), (200, 2))
+        eventually(lambda: self.names("one") == ["read", "list", "delete"], what="the new tools")
+        self.assertIn("one", [row["id"] for row in self.api("GET")[1]["vmcps"]])
+        self.assertEqual(self.api("DELETE", "/one")[0], 202)
+        self.wait_state("one", "gone")
+        what = [e["what"] for e in self.api("GET", "/events")[1]["events"] if e["id"] == "one"]
+        self.assertEqual(what, ["created", "ready", "updated", "draining", "closed"])
+        self.made({"id": "one", "select": []})
+        self.assertEqual(self.names("one"), [])
+        self.api("DELETE", "/one")
+
+    def test_mistakes_are_told(self):
+        for body, word in (
+            ({"select": []}, "id"),
+            ({"id": "Bad Id"}, "not usable"),
+            ({"id": "x", "selekt": []}, "select"),
+            ({"id": "x", "tools": [{"server": "a"}]}, "tool"),
+            ({"id": "x", "exposure": "most"}, "exposure"),
+        ):
+            status, told = self.api("POST", "", body)
+            self.assertEqual(status, 400, body)
+            self.assertIn(word, told["error"])
+        self.assertEqual(self.api("GET", "/none")[0], 404)
+        self.assertEqual(self.api("PUT", "/none", {})[0], 404)
+
+    def test_an_update_reaches_listeners_of_this_one_alone(self):
+        self.made({"id": "heard", "select": [{"servers": ["mail"]}]})
+        self.made({"id": "other", "select": [{"servers": ["mail"]}]})
+        streams = {}
+        for name in ("heard", "other"):
+            client = self.legacy(f"/v/{name}/mcp")
+            client.tools()
+            streams[name] = client.open_stream()
+        told = []
+
+        def listen():
+            for message in streams["heard"].messages(10):
+                told.append((message["method"], time.monotonic()))
+                return
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        time.sleep(0.2)
+        self.api("PUT", "/heard", {"select": [{"servers": ["files"]}]})
+        thread.join(10)
+        self.assertEqual([m for m, _ in told], ["notifications/tools/list_changed"])
+        for name in ("heard", "other"):
+            streams[name].connection.close() if hasattr(streams[name], "connection") else None
+            self.api("DELETE", "/" + name)
+
+    def test_life_ends_by_time_and_by_idleness(self):
+        self.made({"id": "short", "select": [], "ttl": "1s"})
+        self.made({"id": "bored", "select": [], "idle": "1s"})
+        self.wait_state("short", "gone")
+        self.wait_state("bored", "gone")
+
+    def test_a_name_that_was_used_can_be_used_again(self):
+        for _ in range(5):
+            self.made({"id": "again", "select": [{"servers": ["mail"]}]})
+            self.assertEqual(len(self.names("again")), 2)
+            self.api("DELETE", "/again")
+            self.wait_state("again", "gone")
+
+
+class Many(VmcpCase):
+    """P5: what a virtual MCP costs. Bounds are wide; the figures are printed."""
+
+    extra_config = {}
+    count = int(os.environ.get("NEXUS_VMCPS", "2000"))
+
+    @classmethod
+    def servers(cls):
+        files = real_files()
+        return {name: server(path) for name, path in files.items()} or super().servers()
+
+    def rss(self):
+        with open(f"/proc/{self.gateway.process.pid}/status", encoding="utf-8") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    def test_many(self):
+        before = self.rss()
+        started = time.monotonic()
+        with Connection(self.address) as connection:
+            for i in range(self.count):
+                body = {"id": f"v{i}", "select": [{"tools": ["*file*", "list*"]}]}
+                answer = connection.request("POST", "/api/v1/vmcps",
+                                            {"Content-Type": "application/json"},
+                                            json.dumps(body).encode())
+                answer.body
+                self.assertEqual(answer.status, 201)
+        each = (time.monotonic() - started) / self.count
+        for i in range(0, self.count, self.count // 50):
+            self.wait_state(f"v{i}", "ready")
+            self.assertTrue(self.names(f"v{i}"))
+        grown = (self.rss() - before) / self.count
+        print(f"{self.count} virtual MCPs: {grown:.2f} KiB and {each * 1000:.2f} ms each (over HTTP)"
+              f", {self.rss() / 1024:.0f} MiB in all")
+        if "NEXUS_SANITIZED" not in os.environ:
+            self.assertLess(grown, 8 + 16 * 1024 * 2 / self.count)
+
+
+if __name__ == "__main__":
+    unittest.main()
