@@ -80,7 +80,7 @@ class exchange final : public http_call_handler {
   std::string target_task; ///< the task's own id: who knows it may follow the task, so no log does
   std::string target_ref;  ///< of a completion: params.ref with the server's own name, or empty
   std::string unwrapped;   ///< of a call through a meta-tool: its own name and arguments
-  std::string completed;        ///< arguments with those that a virtual MCP adds
+  std::string completed;   ///< arguments with those that a virtual MCP adds
   std::string parameter_fields; ///< header lines that repeat arguments, for HTTP servers
   bool wraps_output = false;    ///< as catalog::item
   bool safe_to_repeat = false;  ///< the tool says that it is read-only or idempotent

@@ -1,4 +1,4 @@
-"""The meta-tools: find, map, verify, execute; what is refused on the way; over real catalogues too."""
+"""The meta-tools: find, map, verify, execute; what is refused on the way; real catalogues too."""
 
 import json
 import tempfile
@@ -227,7 +227,8 @@ class Several(MetaCase):
                     )
 
     def test_search_finds_and_says_why(self):
-        rows = self.meta("search-tools", {"query": "send a message"})["structuredContent"]["results"]
+        found = self.meta("search-tools", {"query": "send a message"})
+        rows = found["structuredContent"]["results"]
         self.assertEqual((rows[0]["server_name"], rows[0]["tool_name"]), ("mail", "send_email"))
         self.assertTrue(rows[0]["matched"])
         only = self.meta("search-tools", {"query": "send text", "server_name": "files"})
@@ -309,7 +310,8 @@ class Api(MetaCase):
         self.assertNotIn("inputSchema", rows[0])
         self.assertEqual(len(self.found("file", limit=1)), 1)
         self.assertTrue(all(r["server"] == "files" for r in self.found("text", server="files")))
-        self.assertEqual(self.found("send", schema="true")[0]["inputSchema"], MAIL[0]["inputSchema"])
+        best = self.found("send", schema="true")[0]
+        self.assertEqual(best["inputSchema"], MAIL[0]["inputSchema"])
 
     def test_wrong_queries(self):
         for target, status in (
@@ -346,7 +348,8 @@ class RealCatalogues(MetaCase):
     def test_every_tool_can_be_called_through_call_tool(self):
         listed, cursor = [], None
         while True:
-            told = self.meta("list-tools", {"cursor": cursor} if cursor else {})["structuredContent"]
+            page = self.meta("list-tools", {"cursor": cursor} if cursor else {})
+            told = page["structuredContent"]
             listed += [(s["server_name"], t["tool_name"]) for s in told["servers"]
                        for t in s["tools"]]
             cursor = told.get("next_cursor")

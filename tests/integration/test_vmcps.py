@@ -245,8 +245,8 @@ class Many(VmcpCase):
             self.wait_state(f"v{i}", "ready")
             self.assertTrue(self.names(f"v{i}"))
         grown = (self.rss() - before) / self.count
-        print(f"{self.count} virtual MCPs: {grown:.2f} KiB and {each * 1000:.2f} ms each (over HTTP)"
-              f", {self.rss() / 1024:.0f} MiB in all")
+        print(f"{self.count} virtual MCPs: {grown:.2f} KiB and {each * 1000:.2f} ms each "
+              f"(over HTTP), {self.rss() / 1024:.0f} MiB in all")
         if "NEXUS_SANITIZED" not in os.environ:
             self.assertLess(grown, 8 + 16 * 1024 * 2 / self.count)
 

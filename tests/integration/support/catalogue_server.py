@@ -17,7 +17,8 @@ def answer(message, tools):
         return {"tools": tools}
     if method == "tools/call":
         called = {"tool": params.get("name"), "arguments": params.get("arguments", {})}
-        return {"content": [{"type": "text", "text": json.dumps(called)}], "structuredContent": called}
+        content = [{"type": "text", "text": json.dumps(called)}]
+        return {"content": content, "structuredContent": called}
     return {} if method == "ping" else None
 
 
