@@ -66,9 +66,9 @@ std::string changed_definition(std::string_view definition, const config::vmcp_t
   members out;
   bool title = change.title.empty(), description = change.description.empty();
   const auto quoted = [](std::string_view text) {
-    std::string out;
-    json::append_string(out, text);
-    return out;
+    std::string written;
+    json::append_string(written, text);
+    return written;
   };
   for (json::member_walk m({definition, json::kind::object}); m.next();) {
     if (m.key() == "title" && !title) {

@@ -27,7 +27,9 @@ struct fixture : fused_system {
   ~fixture() { caf::anon_send_exit(registry, caf::exit_reason::user_shutdown); }
 
   void order(std::vector<server_order::entry> servers) {
-    caf::anon_send(registry, server_order{std::move(servers), catalog::naming::prefixed, {}});
+    server_order wanted;
+    wanted.servers = std::move(servers);
+    caf::anon_send(registry, std::move(wanted));
   }
   void change(std::uint32_t slot, engine::server_state state,
               std::shared_ptr<const catalog::server_catalogue> catalogue = nullptr) {

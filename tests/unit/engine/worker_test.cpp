@@ -127,7 +127,7 @@ TEST_CASE("a worker without a catalogue shows an empty one", "[engine][worker]")
   fixture f;
   REQUIRE(f.home.view({}) != nullptr);
   CHECK(f.home.view({})->list(catalog::list_kind::tools).size() == 0);
-  CHECK(f.home.view({true, 0}) == nullptr);
+  CHECK(f.home.view(view_scope::of_server(0)) == nullptr);
   CHECK(f.home.find_upstream(0) == nullptr);
   f.home.remove_server(3);
 }
