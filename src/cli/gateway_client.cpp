@@ -98,20 +98,14 @@ result<found_list> gateway_client::search(std::string_view query, std::string_vi
   auto path = fmt::format("/api/v1/tools/search?q={}&limit={}", percent_encode(query), top);
   if (!server.empty())
     path += "&server=" + percent_encode(server);
-  auto answer = http_.get(path, deadline);
+  auto answer = api_json(http_.get(path, deadline));
   if (!answer)
     return std::unexpected(std::move(answer.error()));
-  if (!is_json(*answer))
-    return not_a_gateway(
-        fmt::format("it answers {} {}", answer->status, http::reason_phrase(answer->status)));
   found_list out;
-  out.json = std::move(answer->body);
-  json::ensure_padding(out.json);
+  out.json = std::move(*answer);
   const auto whole = json_object::read(scanner_, out.json);
   if (!whole)
     return not_a_gateway(whole.error().message);
-  if (answer->status != 200)
-    return fail(errc::refused, whole->text("error"));
   out.indexed = whole->count("indexedTools");
   out.tools = whole->count("tools");
   for (json::element_walk row((*whole)["results"]); row.next();) {
@@ -285,6 +279,24 @@ void gateway_client::take_progress(std::string_view params) {
   if (const std::string message = members->text("message"); !message.empty())
     text += " " + message;
   on_progress_(text);
+}
+
+result<std::string> api_json(result<http_answer> answer) {
+  if (!answer)
+    return std::unexpected(std::move(answer.error()));
+  if (answer->status == 403)
+    return fail(errc::refused, plain_reason(*answer));
+  if (!is_json(*answer))
+    return not_a_gateway(
+        fmt::format("it answers {} {}", answer->status, http::reason_phrase(answer->status)));
+  json::ensure_padding(answer->body);
+  if (answer->status >= 200 && answer->status < 300)
+    return std::move(answer->body);
+  json::scanner scanner;
+  const auto whole = json_object::read(scanner, answer->body);
+  if (!whole)
+    return not_a_gateway(whole.error().message);
+  return fail(answer->status == 404 ? errc::absent : errc::refused, whole->text("error"));
 }
 
 std::string mcp_path(std::string_view server) {

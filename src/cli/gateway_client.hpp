@@ -83,6 +83,7 @@ class gateway_client {
   [[nodiscard]] result<std::string> post(std::string_view path, std::string_view body,
                                          time_point deadline);
 
+  [[nodiscard]] http_client& http() noexcept { return http_; }
   [[nodiscard]] const http_client& http() const noexcept { return http_; }
 
  private:
@@ -102,6 +103,10 @@ class gateway_client {
   std::function<void(std::string_view)> on_progress_;
   json::scanner scanner_;
 };
+
+/// What a path under /api/v1 gave: JSON, with json::padding_bytes of spare capacity.
+/// @errors those of the answer; bad_answer; absent and refused with what the gateway says
+[[nodiscard]] result<std::string> api_json(result<http_answer> answer);
 
 /// Where one server stands alone.
 [[nodiscard]] std::string mcp_path(std::string_view server);

@@ -129,4 +129,17 @@ Examples:
   nexus call --json --timeout 5s files list_directory '{"path": "."}'
 )";
 
+inline constexpr std::string_view vmcp_footer = R"(
+A virtual MCP is an address with chosen tools of all servers: /v/ID/mcp. Its definition is that of
+a configuration, with the "id" in it. Those of the configuration are changed there and not here.
+
+Examples:
+  nexus vmcp list
+  echo '{"id": "readers", "select": [{"readOnly": true}]}' | nexus vmcp create -
+  nexus vmcp show readers --json
+  nexus vmcp update readers readers.json --generation 1
+  nexus vmcp delete readers
+  nexus vmcp events --after 17
+)";
+
 } // namespace nexus::cli::help

@@ -35,6 +35,8 @@ class category final : public std::error_category {
       return "bad answer";
     case errc::refused:
       return "refused";
+    case errc::absent:
+      return "absent";
     }
     return "unknown";
   }
@@ -183,6 +185,22 @@ class receiver final : public http::response_handler, public http::sse_handler {
   bool streams_ = false, finished_ = false, failed_ = false;
 };
 
+/// A request without a body.
+std::string bare_request(std::string_view method, std::string_view path, const net::endpoint& at) {
+  return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: nexus/{}\r\n"
+                     "Accept: application/json\r\nConnection: close\r\n\r\n",
+                     method, path, at.to_string(), NEXUS_VERSION);
+}
+
+/// A request with JSON. @param fields further header lines, each with its CRLF
+std::string json_request(std::string_view method, std::string_view path, const net::endpoint& at,
+                         std::string_view fields, std::string_view body) {
+  return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: nexus/{}\r\n"
+                     "Content-Type: application/json\r\nConnection: close\r\n"
+                     "Content-Length: {}\r\n{}\r\n{}",
+                     method, path, at.to_string(), NEXUS_VERSION, body.size(), fields, body);
+}
+
 bool is_unreserved(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          std::string_view("-._~").contains(c);
@@ -196,21 +214,25 @@ std::error_code make_error_code(errc code) noexcept {
 }
 
 result<http_answer> http_client::get(std::string_view path, time_point deadline) {
-  return exchange(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: nexus/{}\r\n"
-                              "Accept: application/json\r\nConnection: close\r\n\r\n",
-                              path, at_.to_string(), NEXUS_VERSION),
-                  {}, deadline);
+  return exchange(bare_request("GET", path, at_), {}, deadline);
 }
 
 result<http_answer> http_client::post(std::string_view path, std::string_view fields,
                                       std::string_view body, const event_sink& on_event,
                                       time_point deadline) {
-  return exchange(fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: nexus/{}\r\n"
-                              "Accept: application/json, text/event-stream\r\n"
-                              "Content-Type: application/json\r\nConnection: close\r\n"
-                              "Content-Length: {}\r\n{}\r\n{}",
-                              path, at_.to_string(), NEXUS_VERSION, body.size(), fields, body),
-                  on_event, deadline);
+  std::string more = "Accept: application/json, text/event-stream\r\n";
+  more += fields;
+  return exchange(json_request("POST", path, at_, more, body), on_event, deadline);
+}
+
+result<http_answer> http_client::put(std::string_view path, std::string_view body,
+                                     time_point deadline) {
+  return exchange(json_request("PUT", path, at_, "Accept: application/json\r\n", body), {},
+                  deadline);
+}
+
+result<http_answer> http_client::del(std::string_view path, time_point deadline) {
+  return exchange(bare_request("DELETE", path, at_), {}, deadline);
 }
 
 result<http_answer> http_client::exchange(std::string_view request, const event_sink& on_event,

@@ -17,6 +17,7 @@ enum class errc {
   timed_out,       ///< no whole answer before the deadline
   bad_answer,      ///< what answers does not speak HTTP, or not as a gateway does
   refused,         ///< a gateway answers, but not with what was asked for
+  absent,          ///< a gateway answers that it has no such thing
 };
 [[nodiscard]] std::error_code make_error_code(errc code) noexcept;
 
@@ -44,6 +45,9 @@ class http_client {
   [[nodiscard]] result<http_answer> post(std::string_view path, std::string_view fields,
                                          std::string_view body, const event_sink& on_event,
                                          time_point deadline);
+  [[nodiscard]] result<http_answer> put(std::string_view path, std::string_view body,
+                                        time_point deadline);
+  [[nodiscard]] result<http_answer> del(std::string_view path, time_point deadline);
 
   [[nodiscard]] const net::endpoint& address() const noexcept { return at_; }
   [[nodiscard]] time_point now() const noexcept { return time_.now(); }

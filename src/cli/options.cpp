@@ -24,7 +24,7 @@ struct command_entry {
   std::string_view name;
   command what;
 };
-constexpr std::array<command_entry, 10> commands = {{{"serve", command::serve},
+constexpr std::array<command_entry, 11> commands = {{{"serve", command::serve},
                                                      {"stdio", command::stdio},
                                                      {"check", command::check},
                                                      {"import", command::import},
@@ -32,8 +32,20 @@ constexpr std::array<command_entry, 10> commands = {{{"serve", command::serve},
                                                      {"servers", command::servers},
                                                      {"tools", command::tools},
                                                      {"call", command::call},
+                                                     {"vmcp", command::vmcp},
                                                      {"duplicates", command::duplicates},
                                                      {"pins", command::pins}}};
+struct action_entry {
+  std::string_view name, brief;
+  vmcp_action action;
+};
+constexpr std::array<action_entry, 6> vmcp_actions = {
+    {{"list", "Show all", vmcp_action::list},
+     {"show", "Show one with its definition", vmcp_action::show},
+     {"create", "Make one", vmcp_action::create},
+     {"update", "Give one another definition", vmcp_action::update},
+     {"delete", "Let one finish its calls and close it", vmcp_action::remove},
+     {"events", "Show what has happened to them", vmcp_action::events}}};
 
 /// `; did you mean a or b?`, or nothing.
 std::string near_miss(std::string_view name, const std::vector<std::string>& known) {
@@ -76,6 +88,7 @@ class parser {
     add_servers();
     add_tools();
     add_call();
+    add_vmcp();
     add_duplicates();
     add_pins();
   }
@@ -93,10 +106,12 @@ class parser {
       return {};
     } catch (const CLI::ExtrasError&) {
       return usage(extras_problem(arguments), io);
+    } catch (const CLI::RequiredError& problem) {
+      return usage(missing_problem(arguments, problem), io);
     } catch (const CLI::ParseError& problem) {
-      return usage(arguments.empty() ? "a command is missing" : problem.what(), io);
+      return usage(problem.what(), io);
     }
-    const std::string name = chosen().get_name();
+    const std::string name = app_.get_subcommands().front()->get_name();
     line_.what = std::ranges::find(commands, name, &command_entry::name)->what;
     line_.gateway.config_path = line_.config_path;
     return {std::move(line_), exit_ok};
@@ -119,11 +134,15 @@ class parser {
   /// What servers, tools and call have in common.
   void add_target(CLI::App& to) {
     auto* const config = add_config(to, "Start the servers of this file for this command alone");
+    add_running_target(to)->excludes(config);
+  }
+
+  /// The same of a command that is for a running gateway only. @returns the address
+  CLI::Option* add_running_target(CLI::App& to) {
     auto* const address = to.add_option("-a,--address,--url", line_.address,
                                         "Where the gateway is (default: NEXUS_ADDRESS, or "
                                         "127.0.0.1:3000)")
                               ->option_text("HOST:PORT");
-    address->excludes(config);
     add_json(to);
     to.add_option_function<std::string>(
           "--timeout",
@@ -136,6 +155,7 @@ class parser {
           },
           "Give up after this time")
         ->option_text("TIME");
+    return address;
   }
 
   void add_gateway_flags(CLI::App& to) {
@@ -242,10 +262,50 @@ class parser {
     add_target(to);
   }
 
+  void add_vmcp() {
+    CLI::App& to = add("vmcp", "Show and change the virtual MCPs of a gateway", help::vmcp_footer);
+    to.require_subcommand(1);
+    for (const action_entry& entry : vmcp_actions) {
+      CLI::App& one = *to.add_subcommand(std::string(entry.name), std::string(entry.brief));
+      one.footer(std::string(trim(help::vmcp_footer)));
+      one.group("Commands");
+      add_vmcp_words(one, entry.action);
+      add_running_target(one);
+      one.callback([this, action = entry.action] { line_.action = action; });
+    }
+  }
+
+  void add_vmcp_words(CLI::App& to, vmcp_action action) {
+    const bool sends = action == vmcp_action::create || action == vmcp_action::update;
+    if (action != vmcp_action::list && action != vmcp_action::events &&
+        action != vmcp_action::create)
+      to.add_option("ID", line_.id, "The virtual MCP's id")->required()->option_text(" ");
+    if (sends)
+      to.add_option("FILE", line_.definition_path, "Its definition, JSON; - reads stdin")
+          ->required()
+          ->option_text(" ");
+    if (action == vmcp_action::update)
+      to.add_option("--generation", line_.generation, "Only if it is of this generation still")
+          ->option_text("N");
+    if (action == vmcp_action::events)
+      to.add_option("--after", line_.after, "Only events behind this sequence number")
+          ->option_text("N");
+  }
+
   /// The command on the line, or the program.
   [[nodiscard]] const CLI::App& chosen() const {
-    const auto used = app_.get_subcommands();
-    return used.empty() ? app_ : *used.front();
+    const CLI::App* at = &app_;
+    for (auto used = at->get_subcommands(); !used.empty(); used = at->get_subcommands())
+      at = used.front();
+    return *at;
+  }
+
+  /// `nexus vmcp show`
+  [[nodiscard]] std::string chosen_name() const {
+    std::string out = "nexus";
+    for (auto used = app_.get_subcommands(); !used.empty(); used = used.front()->get_subcommands())
+      out += " " + used.front()->get_name();
+    return out;
   }
 
   /// What is wrong with a line that has a word too many.
@@ -265,11 +325,26 @@ class parser {
     return fmt::format("there is no option {}{}", name, near_miss(name, known));
   }
 
+  /// What is wrong with a line that lacks something.
+  [[nodiscard]] std::string missing_problem(std::span<const std::string> arguments,
+                                            const CLI::RequiredError& problem) const {
+    if (arguments.empty())
+      return "a command is missing";
+    if (chosen().get_name() != "vmcp")
+      return problem.what();
+    std::vector<std::string> known;
+    for (const action_entry& entry : vmcp_actions)
+      known.emplace_back(entry.name);
+    const auto extras = app_.remaining(true);
+    if (extras.empty() || extras.front().starts_with('-'))
+      return fmt::format("what to do is missing: {}", fmt::join(known, ", "));
+    return fmt::format("there is no command 'vmcp {}'{}; there is {}", extras.front(),
+                       near_miss(extras.front(), known), fmt::join(known, ", "));
+  }
+
   [[nodiscard]] parsed_line usage(std::string_view problem, console& io) const {
-    const std::string name =
-        &chosen() == &app_ ? "nexus" : fmt::format("nexus {}", chosen().get_name());
     print_error(io, problem);
-    io.err << fmt::format("Try: {} --help\n", name);
+    io.err << fmt::format("Try: {} --help\n", chosen_name());
     return {std::nullopt, exit_usage};
   }
 

@@ -20,16 +20,19 @@ enum class command : std::uint8_t {
   servers,
   tools,
   call,
+  vmcp,
   duplicates,
   pins
 };
+/// What `nexus vmcp` is to do.
+enum class vmcp_action : std::uint8_t { list, show, create, update, remove, events };
 
 /// A command line that is understood.
 struct command_line {
   command what = command::serve;
   serve_options gateway;   ///< serve, stdio
   std::string config_path; ///< -c as given; empty without
-  bool json = false;       ///< check, servers, tools, call: output for programs
+  bool json = false;       ///< check and what asks a gateway: output for programs
   // import
   std::string import_path, output_path;
   bool force = false;
@@ -42,7 +45,12 @@ struct command_line {
   std::string server; ///< of tools: empty for all
   std::string query;  ///< of tools: empty for a list
   std::string tool, arguments;
-  std::string pins_action; ///< of pins: "accept", or empty
+  // vmcp
+  vmcp_action action = vmcp_action::list;
+  std::string id, definition_path;
+  std::optional<std::uint64_t> generation; ///< of update: the one that it replaces; any without
+  std::uint64_t after = 0;                 ///< of events: the last one that is known
+  std::string pins_action;                 ///< of pins: "accept", or empty
 };
 
 /// Either a command, or the exit code of a command line that is answered already: help, version, a

@@ -54,6 +54,7 @@ int dispatch(const command_line& line, const surroundings& world) {
   case command::servers:
   case command::tools:
   case command::call:
+  case command::vmcp:
   case command::duplicates:
   case command::pins:
     break;

@@ -15,6 +15,7 @@
 #include "cli/settings.hpp"
 #include "cli/table.hpp"
 #include "cli/tool_result.hpp"
+#include "cli/vmcp_commands.hpp"
 
 namespace nexus::cli {
 namespace {
@@ -205,6 +206,8 @@ int run_command(remote_session& session) {
     return show_servers(session);
   case command::tools:
     return show_tools(session);
+  case command::vmcp:
+    return run_vmcp_command(session);
   case command::duplicates:
     return show_duplicates(session);
   case command::pins:
@@ -334,6 +337,8 @@ int run_remote_command(const command_line& given, const surroundings& world) {
   command_line line = given;
   if (line.what == command::call && !take_arguments(line, world.io))
     return exit_usage;
+  if (line.what == command::vmcp && !take_definition(line, world))
+    return exit_failed;
   if (!line.config_path.empty())
     return run_with_own_gateway(line, world);
   const auto at = find_gateway(line, world);

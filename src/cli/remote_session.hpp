@@ -27,6 +27,8 @@ class remote_session {
   /// Gives what follows the whole time again.
   void restart_deadline();
 
+  [[nodiscard]] http_client& http() noexcept { return client_.http(); }
+  [[nodiscard]] const http_client& http() const noexcept { return client_.http(); }
   [[nodiscard]] result<server_list> servers() { return client_.servers(deadline_); }
   [[nodiscard]] result<std::vector<tool_row>> tools(std::string_view path) {
     return client_.tools(path, deadline_);

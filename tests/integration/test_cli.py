@@ -48,6 +48,10 @@ class CommandLine(unittest.TestCase):
             ["servers"],
             ["tools"],
             ["call"],
+            ["vmcp"],
+            ["vmcp", "create"],
+            ["duplicates"],
+            ["pins"],
         ):
             with self.subTest(command=command):
                 done = run_cli(*command, "--help")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import tempfile
 import threading
 import time
@@ -10,7 +11,7 @@ import unittest
 from support.cases import GatewayCase
 from support.catalogues import real_files, server, tool, written
 from support.http_wire import Connection
-from support.nexus_process import eventually
+from support.nexus_process import binary, eventually
 
 READ = {"readOnlyHint": True}
 MAIL = [
@@ -212,6 +213,40 @@ class ByApi(VmcpCase):
             self.assertEqual(len(self.names("again")), 2)
             self.api("DELETE", "/again")
             self.wait_state("again", "gone")
+
+
+class Commands(VmcpCase):
+    """`nexus vmcp`, as people and scripts use it."""
+
+    extra_config = {}
+
+    def run_vmcp(self, *words, stdin="", code=0):
+        address = "{}:{}".format(*self.address)
+        done = subprocess.run(
+            [binary(), "vmcp", *words, "--address", address],
+            input=stdin, capture_output=True, text=True, timeout=20, check=False,
+        )
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def test_a_life(self):
+        definition = json.dumps({"id": "typed", "select": [{"servers": ["mail"]}]})
+        self.run_vmcp("create", "-", stdin=definition)
+        self.wait_state("typed", "ready")
+        self.assertIn("typed", self.run_vmcp("list"))
+        told = json.loads(self.run_vmcp("show", "typed", "--json"))
+        self.assertEqual((told["state"], told["tools"]), ("ready", 2))
+        changed = json.dumps({"select": [{"servers": ["files"]}]})
+        self.run_vmcp("update", "typed", "-", "--generation", "9", stdin=changed, code=1)
+        self.run_vmcp("update", "typed", "-", "--generation", "1", stdin=changed)
+        self.run_vmcp("delete", "typed")
+        self.wait_state("typed", "gone")
+        self.assertIn("closed", self.run_vmcp("events"))
+        self.assertIn("typed", self.run_vmcp("show", "typed", code=1))
+
+    def test_a_wrong_definition_is_told(self):
+        said = self.run_vmcp("create", "-", stdin='{"id": "x", "selekt": []}', code=1)
+        self.assertIn("select", said)
 
 
 class Many(VmcpCase):

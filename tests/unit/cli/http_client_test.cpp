@@ -51,6 +51,23 @@ TEST_CASE("http_client refuses what is no HTTP answer", "[cli][http]") {
   }
 }
 
+TEST_CASE("http_client puts and deletes", "[cli][http]") {
+  std::string seen;
+  const http_script server([&seen](const http::request& request) {
+    seen = request.body + "|" + std::string(request.headers.find("content-type").value_or("none"));
+    return test::respond(202, "text/plain", "done");
+  });
+  http_client client(server.address(), real_time);
+  REQUIRE(client.put("/a?b=1", "{}", real_time.now() + seconds(10)));
+  CHECK(seen == "{}|application/json");
+  const auto answer = client.del("/a", real_time.now() + seconds(10));
+  REQUIRE(answer);
+  CHECK(answer->status == 202);
+  CHECK(answer->body == "done");
+  CHECK(seen == "|none");
+  CHECK(server.requests() == std::vector<std::string>{"PUT /a?b=1", "DELETE /a"});
+}
+
 TEST_CASE("http_client gives up at its deadline", "[cli][http]") {
   const http_script server([](const http::request&) { return std::string(http_script::silence); });
   const auto answer = get(server, milliseconds(50));

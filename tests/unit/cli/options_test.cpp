@@ -69,6 +69,32 @@ TEST_CASE("options leaves JSON and names alone whatever they look like", "[cli][
   CHECK(list.line.value->server == "serve");
 }
 
+TEST_CASE("options reads what vmcp is to do", "[cli][options]") {
+  const auto update =
+      parse({"vmcp", "update", "readers", "a.json", "--generation", "7", "-a", "localhost:1"});
+  REQUIRE(update.line.value);
+  CHECK(update.line.value->what == command::vmcp);
+  CHECK(update.line.value->action == vmcp_action::update);
+  CHECK(update.line.value->id == "readers");
+  CHECK(update.line.value->definition_path == "a.json");
+  CHECK(update.line.value->generation == 7);
+  CHECK(update.line.value->address == "localhost:1");
+  const auto create = parse({"vmcp", "create", "-", "--json"});
+  REQUIRE(create.line.value);
+  CHECK(create.line.value->action == vmcp_action::create);
+  CHECK(create.line.value->definition_path == "-");
+  CHECK(create.line.value->json);
+  CHECK_FALSE(create.line.value->generation);
+  const auto events = parse({"vmcp", "events", "--after=12"});
+  REQUIRE(events.line.value);
+  CHECK(events.line.value->action == vmcp_action::events);
+  CHECK(events.line.value->after == 12);
+  const auto del = parse({"vmcp", "delete", "list"});
+  REQUIRE(del.line.value);
+  CHECK(del.line.value->action == vmcp_action::remove);
+  CHECK(del.line.value->id == "list");
+}
+
 TEST_CASE("options refuses a wrong line with a message and exit code 2", "[cli][options]") {
   struct row {
     std::vector<std::string> arguments;
@@ -98,6 +124,17 @@ TEST_CASE("options refuses a wrong line with a message and exit code 2", "[cli][
       {{"call", "a", "b", "{", "}"}, "quote the JSON"},
       {{"servers", "--timeout", "soon"}, "expected a time"},
       {{"servers", "-c", "a", "--address", "b:1"}, "--address"},
+      {{"vmcp"}, "what to do is missing: list, show, create, update, delete, events"},
+      {{"vmcp", "--json"}, "what to do is missing"},
+      {{"vmcp", "craete", "x"}, "there is no command 'vmcp craete'; did you mean create?"},
+      {{"vmcp", "show"}, "ID"},
+      {{"vmcp", "create"}, "FILE"},
+      {{"vmcp", "update", "a"}, "FILE"},
+      {{"vmcp", "update", "a", "b", "--generation", "x"}, "--generation"},
+      {{"vmcp", "list", "--generation", "1"}, "there is no option --generation"},
+      {{"vmcp", "list", "-c", "nexus.json"}, "-c"},
+      {{"vmcp", "events", "--afer", "1"}, "did you mean --after?"},
+      {{"vmcp", "delete", "a", "b"}, "one argument too many: 'b'"},
   };
   for (const auto& [arguments, message] : rows) {
     CAPTURE(arguments);
@@ -111,7 +148,8 @@ TEST_CASE("options refuses a wrong line with a message and exit code 2", "[cli][
 
 TEST_CASE("options answers help everywhere, with examples", "[cli][options]") {
   const std::vector<std::vector<std::string>> commands = {
-      {}, {"serve"}, {"stdio"}, {"check"}, {"import"}, {"servers"}, {"tools"}, {"call"}};
+      {},          {"serve"}, {"stdio"}, {"check"}, {"import"},
+      {"servers"}, {"tools"}, {"call"},  {"vmcp"},  {"vmcp", "update"}};
   for (auto arguments : commands) {
     CAPTURE(arguments);
     auto flagged = arguments;
