@@ -108,6 +108,7 @@ class uring_stream final : public io_stream, public uring_source {
  protected:
   void start_reading() override;
   void send_queued() override;
+  void forget(int /*fd*/) noexcept override { on_.ring().submit_prepared(); }
   void stop() noexcept override;
 
  private:
@@ -349,6 +350,7 @@ class uring_acceptor final : public acceptor, public uring_source {
   void stop() noexcept override {
     if (accepting_)
       on_.cancel(tag(operation::accept));
+    on_.ring().submit_prepared();
     fd_.reset();
   }
 
@@ -378,6 +380,7 @@ class uring_attempt final : public connect_attempt, public uring_source {
     if (!fd_)
       return;
     on_.cancel(tag(operation::connect));
+    on_.ring().submit_prepared();
     fd_.reset();
   }
 

@@ -140,6 +140,13 @@ io_uring_sqe& uring_ring::next_sqe() {
   return *sqe;
 }
 
+void uring_ring::submit_prepared() {
+  for (int tries = 0; io_uring_sq_ready(&ring_) != 0; ++tries) {
+    NEXUS_ASSERT(tries < 1000); // as above
+    io_uring_submit(&ring_);
+  }
+}
+
 unsigned uring_ring::collect(nanoseconds max) {
   unsigned calls = 0;
   if (max > nanoseconds::zero()) {

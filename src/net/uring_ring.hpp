@@ -24,6 +24,10 @@ class uring_ring {
   /// A cleared submission entry; submits what is queued when there is no room. The caller sets
   /// everything, user data included.
   [[nodiscard]] io_uring_sqe& next_sqe();
+  /// Submits what is prepared, without waiting. An entry names its descriptor by number, which
+  /// means another file once it was closed and given out again, by whatever thread: this comes
+  /// before every close.
+  void submit_prepared();
   /// Submits everything and makes completions visible, in one system call or none when there is
   /// nothing to do. Sleeps for up to `max` until there is one (nanoseconds::max(): for ever).
   /// @returns how many system calls it took

@@ -252,6 +252,8 @@ class Subscriptions(Offering):
 
 
 class OverStdio(GatewayCase):
+    extra_config = {"exposure": "tools"}  # `nexus stdio` would show the meta-tools
+
     @classmethod
     def servers(cls):
         return {"one": stdio_server("--name", "one", "--offers", ALL)}

@@ -140,7 +140,8 @@ class Tasks(Transports):
 
     def test_over_stdio(self):
         task = self.begin("web", "by stdio")
-        with stdio_gateway(self.gateway.config_path) as client:
+        shown = ("--exposure", "tools")  # it would show the meta-tools
+        with stdio_gateway(self.gateway.config_path, args=shown) as client:
             eventually(lambda: len(client.modern("tools/list").result["tools"]) > 30, 10, 0.1)
             filters = {"notifications": {"taskIds": [task]}}
             meta = {META + "protocolVersion": "2026-07-28", META + "clientCapabilities": ABLE}
