@@ -1,6 +1,8 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <numeric>
 
 namespace nexus {
@@ -8,6 +10,25 @@ namespace {
 
 constexpr char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+constexpr std::size_t word_bytes = sizeof(std::uint64_t);
+
+std::uint64_t load_word(const char* at) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+/// As above for eight bytes at once. The sums carry into a byte's highest bit exactly when it is at
+/// least 'A', or above 'Z'; bytes that are no ASCII stay as they are.
+constexpr std::uint64_t lower(std::uint64_t word) noexcept {
+  constexpr std::uint64_t ones = ~std::uint64_t{0} / 255;
+  const std::uint64_t low_bits = word & ones * 0x7f;
+  const std::uint64_t at_least_a = low_bits + ones * (0x80 - 'A');
+  const std::uint64_t above_z = low_bits + ones * (0x7f - 'Z');
+  const std::uint64_t upper = (at_least_a ^ above_z) & ~word & ones * 0x80;
+  return word | upper >> 2;
 }
 
 } // namespace
@@ -56,8 +77,18 @@ std::vector<std::string_view> nearest_names(std::string_view name,
 }
 
 bool iequals(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
+  const std::size_t size = a.size();
+  if (size != b.size())
+    return false;
+  if (size < word_bytes)
+    return std::equal(a.begin(), a.end(), b.begin(),
+                      [](char x, char y) { return lower(x) == lower(y); });
+  // The last word overlaps the one before.
+  for (std::size_t at = 0; at + word_bytes < size; at += word_bytes)
+    if (lower(load_word(a.data() + at)) != lower(load_word(b.data() + at)))
+      return false;
+  const std::size_t last = size - word_bytes;
+  return lower(load_word(a.data() + last)) == lower(load_word(b.data() + last));
 }
 
 std::string to_lower(std::string_view text) {
