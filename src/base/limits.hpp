@@ -26,6 +26,9 @@ inline constexpr std::size_t http_chunk_extension_bytes_max = 256;
 inline constexpr std::size_t http_chunk_overhead_bytes_max = 16 * 1024;
 /// 1xx responses before the real one; a server that sends more never means to answer.
 inline constexpr std::size_t http_interim_responses_max = 16;
+/// A longer head is not remembered for the next message of its connection: it would take that
+/// memory for as long as the connection lives.
+inline constexpr std::size_t http_repeated_head_bytes_max = 2 * 1024;
 /// Memory that a parser keeps for its next message: 16,384 idle connections keep 1 GiB at most.
 inline constexpr std::size_t http_retained_buffer_bytes_max = 64 * 1024;
 /// A tool call that carries a document fits; a flood does not.

@@ -42,18 +42,6 @@ class http_category final : public std::error_category {
 
 const http_category category;
 
-/// Length and three characters: field names differ in these, and a match is compared in full.
-std::uint32_t hash_of(std::string_view name) noexcept {
-  if (name.empty())
-    return 0;
-  // Bit 5 is the case of a letter. What else it blurs costs a comparison.
-  const auto folded = [name](std::size_t index) {
-    return std::uint32_t{static_cast<unsigned char>(name[index])} | 0x20u;
-  };
-  return static_cast<std::uint32_t>(name.size() & 0xffu) << 24 | folded(0) << 16 |
-         folded(name.size() / 2) << 8 | folded(name.size() - 1);
-}
-
 /// A quality of zero: `0` with up to any number of decimals that are zero.
 bool is_zero_quality(std::string_view value) noexcept {
   if (!value.starts_with('0'))
@@ -137,8 +125,10 @@ void header_fields::add(std::string_view name, std::string_view value) {
   const auto offset = static_cast<std::uint32_t>(storage_.size());
   const auto name_bytes = static_cast<std::uint32_t>(name.size());
   storage_.append(name).append(value);
-  entries_.push_back({offset, name_bytes, offset + name_bytes,
-                      static_cast<std::uint32_t>(value.size()), hash_of(name)});
+  const std::uint32_t hash = hash_of(name);
+  present_ |= bit_of(hash);
+  entries_.push_back(
+      {offset, name_bytes, offset + name_bytes, static_cast<std::uint32_t>(value.size()), hash});
 }
 
 std::string_view header_fields::hold(std::string_view block) {
@@ -147,23 +137,32 @@ std::string_view header_fields::hold(std::string_view block) {
   return storage_;
 }
 
+void header_fields::hold_like(std::string_view block, const header_fields& like) {
+  NEXUS_DASSERT(block.size() == like.storage_.size());
+  storage_ = block;
+  entries_ = like.entries_;
+  present_ = like.present_;
+}
+
 void header_fields::add_held(std::string_view name, std::string_view value) {
   NEXUS_DASSERT(name.data() >= storage_.data() && value.data() >= name.data() + name.size() &&
                 value.data() + value.size() <= storage_.data() + storage_.size());
+  const std::uint32_t hash = hash_of(name);
+  present_ |= bit_of(hash);
   entries_.push_back({static_cast<std::uint32_t>(name.data() - storage_.data()),
                       static_cast<std::uint32_t>(name.size()),
                       static_cast<std::uint32_t>(value.data() - storage_.data()),
-                      static_cast<std::uint32_t>(value.size()), hash_of(name)});
+                      static_cast<std::uint32_t>(value.size()), hash});
 }
 
-std::optional<std::string_view> header_fields::find(std::string_view name) const noexcept {
-  const std::uint32_t hash = hash_of(name);
-  for (std::size_t index = 0; index < entries_.size(); ++index) {
-    if (entries_[index].name_hash != hash)
+std::optional<std::string_view> header_fields::find(std::string_view name,
+                                                    std::uint32_t hash) const noexcept {
+  for (const entry& at : entries_) {
+    if (at.name_hash != hash)
       continue;
-    const field candidate = (*this)[index];
-    if (iequals(candidate.name, name))
-      return candidate.value;
+    const char* const bytes = storage_.data();
+    if (iequals({bytes + at.name_offset, at.name_bytes}, name))
+      return std::string_view(bytes + at.value_offset, at.value_bytes);
   }
   return std::nullopt;
 }
@@ -187,6 +186,7 @@ field header_fields::operator[](std::size_t index) const noexcept {
 void header_fields::clear() noexcept {
   storage_.clear();
   entries_.clear();
+  present_ = 0;
 }
 
 void append_status_line(std::string& out, unsigned status) {
@@ -307,11 +307,16 @@ std::string_view reason_phrase(unsigned status) noexcept {
 }
 
 bool media_type_is(std::string_view content_type, std::string_view wanted) noexcept {
-  return iequals(trim_ows(content_type.substr(0, content_type.find(';'))), wanted);
+  return content_type == wanted ||
+         iequals(trim_ows(content_type.substr(0, content_type.find(';'))), wanted);
 }
 
 bool accepts(std::optional<std::string_view> accept, std::string_view wanted) noexcept {
   if (!accept)
+    return true;
+  // What MCP tells clients to send, to the letter.
+  if (*accept == "application/json, text/event-stream" &&
+      (wanted == "application/json" || wanted == "text/event-stream"))
     return true;
   // RFC 9110 12.5.1: the most specific range decides, so that `text/html;q=0, */*` excludes HTML.
   int closest = 0;

@@ -43,7 +43,13 @@ class header_fields {
  public:
   void add(std::string_view name, std::string_view value);
   /// The first field of that name in any case; empty optional when there is none.
-  [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
+  /// @cost for a name that is absent, most often one test of a bit
+  [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept {
+    const std::uint32_t hash = hash_of(name);
+    if ((present_ & bit_of(hash)) == 0)
+      return std::nullopt;
+    return find(name, hash);
+  }
   /// How many fields carry that name.
   [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
@@ -52,6 +58,10 @@ class header_fields {
 
   /// For parsers: takes in a whole block of fields at once. @returns it in its new place
   [[nodiscard]] std::string_view hold(std::string_view block);
+  /// For parsers: takes in a block whose fields stand where those of `like` do.
+  void hold_like(std::string_view block, const header_fields& like);
+  /// The block that was taken in.
+  [[nodiscard]] std::string_view held() const noexcept { return storage_; }
   /// As add(), without a copy. @pre both are views into what hold() returned
   void add_held(std::string_view name, std::string_view value);
 
@@ -60,8 +70,29 @@ class header_fields {
     std::uint32_t name_offset, name_bytes, value_offset, value_bytes;
     std::uint32_t name_hash; ///< of the lower-case name: find() compares this first
   };
+
+  /// Length and three characters: field names differ in these, and a match is compared in full.
+  /// Folded by the compiler where the name is a constant.
+  [[nodiscard]] static constexpr std::uint32_t hash_of(std::string_view name) noexcept {
+    if (name.empty())
+      return 0;
+    // Bit 5 is the case of a letter. What else it blurs costs a comparison.
+    const auto folded = [name](std::size_t index) {
+      return std::uint32_t{static_cast<unsigned char>(name[index])} | 0x20u;
+    };
+    return static_cast<std::uint32_t>(name.size() & 0xffu) << 24 | folded(0) << 16 |
+           folded(name.size() / 2) << 8 | folded(name.size() - 1);
+  }
+  /// The bit of `present_` that a hash sets. The factor spreads it over the highest six bits.
+  [[nodiscard]] static constexpr std::uint64_t bit_of(std::uint32_t hash) noexcept {
+    return std::uint64_t{1} << (hash * 0x9e3779b1u >> 26);
+  }
+  [[nodiscard]] std::optional<std::string_view> find(std::string_view name,
+                                                     std::uint32_t hash) const noexcept;
+
   std::string storage_;
   std::vector<entry> entries_;
+  std::uint64_t present_ = 0; ///< bit_of() every entry's hash
 };
 
 /// A whole request: head and body. Reused for every request of a connection. A parsed one may be

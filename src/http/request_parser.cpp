@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "http/chunk_guard.hpp"
 #include "http/head_gatherer.hpp"
+#include "http/head_memo.hpp"
 #include "http/message.hpp"
 #include "http/syntax.hpp"
 
@@ -204,9 +205,13 @@ struct request_parser::impl {
   /// @returns bytes taken; sets `problem` when the request is refused
   std::size_t step(std::string_view bytes);
   std::size_t step_head(std::string_view bytes);
+  /// Takes a head that is the last one over again. @returns whether it is
+  bool repeat_head(std::string_view bytes);
+  void remember_head();
   std::size_t step_body(std::string_view bytes);
   std::size_t step_chunks(std::string_view bytes);
   verdict begin_body();
+  verdict begin_counted_body(std::uint64_t body_bytes);
   void finish();
 
   request_limits bounds;
@@ -214,7 +219,16 @@ struct request_parser::impl {
   request message;
   head_gatherer head;
   chunk_guard chunks;
-  std::optional<decoder> beast_parser;
+  std::optional<decoder> beast_parser; ///< of this request; none when its head is a repeated one
+  head_memo memo;
+  /// What the start line that `memo` holds was decoded to.
+  struct {
+    method verb;
+    std::string verb_text, target;
+    unsigned version;
+    bool keep_alive;
+    std::size_t path_at, path_bytes, query_at, query_bytes;
+  } repeated{};
   std::uint64_t body_left = 0;
   bool expects_continue = false;
   verdict problem;
@@ -254,7 +268,38 @@ std::size_t request_parser::impl::step(std::string_view bytes) {
   return 0;
 }
 
+bool request_parser::impl::repeat_head(std::string_view bytes) {
+  const auto body_bytes = head.idle() ? memo.match(bytes) : std::nullopt;
+  if (!body_bytes)
+    return false;
+  message.headers.hold_like(bytes.substr(0, memo.fields().held().size()), memo.fields());
+  message.verb = repeated.verb;
+  message.verb_text = repeated.verb_text;
+  message.target = repeated.target;
+  message.version = repeated.version;
+  message.keep_alive = repeated.keep_alive;
+  const std::string_view target = message.target;
+  message.path = target.substr(repeated.path_at, repeated.path_bytes);
+  message.query = target.substr(repeated.query_at, repeated.query_bytes);
+  problem = begin_counted_body(*body_bytes);
+  return true;
+}
+
+void request_parser::impl::remember_head() {
+  if (!beast_parser->frame().content_length || beast_parser->expects_continue() ||
+      !memo.keep(message.headers))
+    return;
+  const auto offset = [&](std::string_view part) {
+    return part.empty() ? 0 : static_cast<std::size_t>(part.data() - message.target.data());
+  };
+  repeated = {message.verb,        message.verb_text,     message.target,
+              message.version,     message.keep_alive,    offset(message.path),
+              message.path.size(), offset(message.query), message.query.size()};
+}
+
 std::size_t request_parser::impl::step_head(std::string_view bytes) {
+  if (repeat_head(bytes))
+    return memo.fields().held().size();
   const head_gatherer::step gathered = head.next(bytes);
   problem = gathered.problem;
   if (problem.bad() || !gathered.complete)
@@ -263,8 +308,10 @@ std::size_t request_parser::impl::step_head(std::string_view bytes) {
   problem = beast_parser->take(message.headers.hold(gathered.head));
   if (!problem.bad())
     problem = beast_parser->check_head();
-  if (!problem.bad())
+  if (!problem.bad()) {
+    remember_head();
     problem = begin_body();
+  }
   return gathered.taken;
 }
 
@@ -273,23 +320,32 @@ verdict request_parser::impl::begin_body() {
   if (frame.chunked) {
     chunks.begin(bounds.body_bytes_max);
     now = phase::chunks;
-  } else if (frame.content_length.value_or(0) > 0) {
-    body_left = *frame.content_length;
-    if (body_left > bounds.body_bytes_max)
-      return {errc::body_too_large, "body too large"};
-    now = phase::body;
-  } else {
-    finish();
+    expects_continue = beast_parser->expects_continue();
     return good;
   }
-  expects_continue = beast_parser->expects_continue();
+  const verdict problem_of_body = begin_counted_body(frame.content_length.value_or(0));
+  expects_continue = now == phase::body && beast_parser->expects_continue();
+  return problem_of_body;
+}
+
+verdict request_parser::impl::begin_counted_body(std::uint64_t body_bytes) {
+  if (body_bytes > bounds.body_bytes_max)
+    return {errc::body_too_large, "body too large"};
+  body_left = body_bytes;
+  if (body_bytes == 0)
+    finish();
+  else
+    now = phase::body;
   return good;
 }
 
 std::size_t request_parser::impl::step_body(std::string_view bytes) {
   expects_continue = false;
   const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), body_left));
-  problem = beast_parser->take(bytes.substr(0, taken));
+  if (beast_parser)
+    problem = beast_parser->take(bytes.substr(0, taken));
+  else
+    append_spared(message.body, bytes.substr(0, taken));
   body_left -= taken;
   if (body_left == 0 && !problem.bad())
     finish();
@@ -309,7 +365,7 @@ std::size_t request_parser::impl::step_chunks(std::string_view bytes) {
 }
 
 void request_parser::impl::finish() {
-  if (!beast_parser->is_done()) {
+  if (beast_parser && !beast_parser->is_done()) {
     problem = bad("malformed request");
     return;
   }

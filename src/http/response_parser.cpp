@@ -9,6 +9,7 @@
 
 #include "http/chunk_guard.hpp"
 #include "http/head_gatherer.hpp"
+#include "http/head_memo.hpp"
 #include "http/message.hpp"
 #include "http/syntax.hpp"
 
@@ -174,6 +175,8 @@ struct response_parser::impl {
   /// @returns bytes taken; sets `problem` when the response is refused
   std::size_t step(std::string_view bytes, response_handler& receiver);
   std::size_t step_head(std::string_view bytes, response_handler& receiver);
+  /// Takes a head that is the last one over again. @returns whether it is
+  bool repeat_head(std::string_view bytes, response_handler& receiver);
   std::size_t step_body(std::string_view bytes, response_handler& receiver);
   std::size_t step_chunks(std::string_view bytes, response_handler& receiver);
   std::size_t step_until_end(std::string_view bytes, response_handler& receiver);
@@ -186,7 +189,8 @@ struct response_parser::impl {
   response_head head;
   head_gatherer gatherer;
   chunk_guard chunks;
-  std::optional<decoder> beast_parser;
+  std::optional<decoder> beast_parser; ///< of this response; none when its head is a repeated one
+  head_memo memo;                      ///< `head`, but for its fields, is as it was decoded to
   std::uint64_t body_bytes_max;
   std::uint64_t body_left = 0; ///< of the length, or of what a body without one may have
   std::size_t interim_count = 0;
@@ -222,7 +226,20 @@ std::size_t response_parser::impl::step(std::string_view bytes, response_handler
   return 0;
 }
 
+bool response_parser::impl::repeat_head(std::string_view bytes, response_handler& receiver) {
+  const bool begins = gatherer.idle() && interim_count == 0 && rule == body_rule::as_framed;
+  const auto body_bytes = begins ? memo.match(bytes) : std::nullopt;
+  if (!body_bytes)
+    return false;
+  head.headers.hold_like(bytes.substr(0, memo.fields().held().size()), memo.fields());
+  head.content_length = body_bytes;
+  problem = take_head(receiver);
+  return true;
+}
+
 std::size_t response_parser::impl::step_head(std::string_view bytes, response_handler& receiver) {
+  if (repeat_head(bytes, receiver))
+    return memo.fields().held().size();
   const head_gatherer::step gathered = gatherer.next(bytes);
   problem = gathered.problem;
   if (problem.bad() || !gathered.complete)
@@ -232,8 +249,12 @@ std::size_t response_parser::impl::step_head(std::string_view bytes, response_ha
   problem = beast_parser->take(head.headers.hold(gathered.head), receiver);
   if (!problem.bad())
     problem = beast_parser->check_head();
-  if (!problem.bad())
-    problem = take_head(receiver);
+  memo.forget();
+  if (problem.bad())
+    return gathered.taken;
+  if (head.status >= 200 && head.content_length && rule == body_rule::as_framed)
+    memo.keep(head.headers);
+  problem = take_head(receiver);
   return gathered.taken;
 }
 
@@ -269,7 +290,10 @@ verdict response_parser::impl::take_head(response_handler& receiver) {
 
 std::size_t response_parser::impl::step_body(std::string_view bytes, response_handler& receiver) {
   const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), body_left));
-  problem = beast_parser->take(bytes.substr(0, taken), receiver);
+  if (beast_parser)
+    problem = beast_parser->take(bytes.substr(0, taken), receiver);
+  else
+    receiver.on_body(bytes.substr(0, taken));
   body_left -= taken;
   if (body_left == 0)
     now = phase::finished;
@@ -317,7 +341,7 @@ result<std::size_t> response_parser::feed(std::string_view bytes, response_handl
     taken += impl_->step(bytes.substr(taken), receiver);
     if (impl_->now != impl::phase::finished || impl_->problem.bad())
       continue;
-    if (!impl_->beast_parser->is_done()) {
+    if (impl_->beast_parser && !impl_->beast_parser->is_done()) {
       impl_->problem = bad("malformed response");
       break;
     }
