@@ -41,7 +41,57 @@ static_assert(std::size(result_names) == static_cast<std::size_t>(result_key::co
 static_assert(std::size(error_names) == static_cast<std::size_t>(error_key::count));
 static_assert(std::size(client_info_names) == static_cast<std::size_t>(client_info_key::count));
 
-using names = std::span<const std::string_view>;
+/// The names of one kind of object, found by a hash without collisions. The compiler looks for its
+/// factor.
+class key_table {
+ public:
+  static constexpr std::size_t slots_count = 64;
+
+  consteval explicit key_table(std::span<const std::string_view> names) : names_(names) {
+    while (!place_all())
+      ++factor_;
+  }
+  [[nodiscard]] constexpr std::optional<std::size_t> index_of(std::string_view key) const noexcept {
+    if (key.empty())
+      return std::nullopt;
+    const std::size_t index = slots_[slot_of(key)];
+    if (index >= names_.size() || names_[index] != key)
+      return std::nullopt;
+    return index;
+  }
+  [[nodiscard]] constexpr std::span<const std::string_view> names() const noexcept {
+    return names_;
+  }
+
+ private:
+  static constexpr std::uint8_t vacant = 0xff;
+
+  [[nodiscard]] constexpr std::size_t slot_of(std::string_view key) const noexcept {
+    const auto byte = [key](std::size_t index) {
+      return std::uint32_t{static_cast<unsigned char>(key[index])};
+    };
+    const auto size = static_cast<std::uint32_t>(key.size());
+    const std::uint32_t mixed = size << 16 | byte(size - 1) << 8 | byte(size / 2);
+    return mixed * factor_ >> 26;
+  }
+  constexpr bool place_all() {
+    slots_.fill(vacant);
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      auto& slot = slots_[slot_of(names_[i])];
+      if (slot != vacant)
+        return false;
+      slot = static_cast<std::uint8_t>(i);
+    }
+    return true;
+  }
+
+  std::span<const std::string_view> names_;
+  std::uint32_t factor_ = 0x9e3779b1u;
+  std::array<std::uint8_t, slots_count> slots_{};
+};
+
+constexpr key_table envelope_keys(envelope_names), param_keys(param_names), meta_keys(meta_names),
+    client_info_keys(client_info_names), result_keys(result_names), error_keys(error_names);
 
 constexpr char to_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -68,14 +118,7 @@ bool folds_to(std::string_view key, std::string_view known) noexcept {
   return key.empty();
 }
 
-std::optional<std::size_t> index_of(std::string_view key, names known) noexcept {
-  const auto found = std::find(known.begin(), known.end(), key);
-  if (found == known.end())
-    return std::nullopt;
-  return static_cast<std::size_t>(found - known.begin());
-}
-
-bool folds_to_any(std::string_view key, names known) noexcept {
+bool folds_to_any(std::string_view key, std::span<const std::string_view> known) noexcept {
   return std::any_of(known.begin(), known.end(),
                      [&](std::string_view name) { return folds_to(key, name); });
 }
@@ -108,7 +151,7 @@ class reader final : public json::visitor {
   static void store(members<Key>& object, std::optional<std::size_t> index,
                     const json::member& found);
 
-  names names_here() const noexcept;
+  const key_table& keys_here() const noexcept;
   bool is_of_params() const noexcept {
     return place_ == place::params || place_ == place::meta || place_ == place::client_info;
   }
@@ -136,28 +179,29 @@ class reader final : public json::visitor {
   const char* params_error_ = nullptr;
 };
 
-names reader::names_here() const noexcept {
+const key_table& reader::keys_here() const noexcept {
   switch (place_) {
   case place::envelope:
-    return envelope_names;
+    return envelope_keys;
   case place::params:
-    return param_names;
+    return param_keys;
   case place::meta:
-    return meta_names;
+    return meta_keys;
   case place::client_info:
-    return client_info_names;
+    return client_info_keys;
   case place::result:
-    return result_names;
+    return result_keys;
   case place::error:
     break;
   }
-  return error_names;
+  return error_keys;
 }
 
 json::visitor::step reader::on_key(unsigned depth, std::string_view key, json::kind type) {
-  const auto index = index_of(key, names_here());
+  const auto& known = keys_here();
+  const auto index = known.index_of(key);
   index_[depth] = index;
-  if (!index && refuses_lookalikes() && folds_to_any(key, names_here())) {
+  if (!index && refuses_lookalikes() && folds_to_any(key, known.names())) {
     if (place_ == place::envelope)
       refuse_request("a member name differs from the protocol's only in case");
     else
