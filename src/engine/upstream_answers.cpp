@@ -90,7 +90,7 @@ void upstream::render(gateway::pieces& answer, const exchange& x, const mcp::mes
     if (mcp::parse_message(text, owner_.scanner(), owner_.converted_message))
       shown = &owner_.converted_message;
   }
-  gateway::render_result(answer, owner_.rebuilt_result, x.id(), *shown, x.era, owner_.scanner(),
+  gateway::render_result(answer, owner_.rebuilt_result, x.id(), *shown, x.era,
                          gateway::caching_of(x.request.method));
 }
 

@@ -1,14 +1,15 @@
 #include "gateway/render.hpp"
 
-#include <algorithm>
+#include <array>
 #include <optional>
-#include <vector>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
 #include "gateway/client_capabilities.hpp"
 #include "mcp/error_table.hpp"
+#include "json/walk.hpp"
 #include "json/write.hpp"
 
 #ifndef NEXUS_VERSION
@@ -40,92 +41,106 @@ bool is_hop_local(std::string_view key) noexcept {
          key == "clientInfo" || key == "clientCapabilities" || key == "logLevel";
 }
 
-/// Collects the spans of the members that travel on. Keys come unescaped: some writers escape '/'.
-class foreign_members final : public json::visitor {
- public:
-  std::vector<std::string_view> spans;
+/// Appends the members of a result's _meta that travel on, with commas between them. Keys are
+/// compared unescaped: some writers escape '/'. @returns whether there are others
+bool append_foreign_members(std::string& out, json::slice meta) {
   bool any_hop_local = false;
-  step on_key(unsigned, std::string_view, json::kind) override { return step::take; }
-  void on_member(unsigned, const json::member& found) override {
-    if (is_hop_local(found.key))
+  bool first = true;
+  for (json::member_walk m(meta); m.next();) {
+    if (is_hop_local(m.key())) {
       any_hop_local = true;
-    else
-      spans.push_back(found.span);
+      continue;
+    }
+    if (!std::exchange(first, false))
+      out += ',';
+    out += m.span();
   }
-};
-
-/// Removes a member and one of the commas beside it. @pre the range lies within `text`
-void cut_member(std::string& text, std::size_t offset, std::size_t bytes) {
-  std::size_t begin = offset, end = offset + bytes;
-  const auto space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  std::size_t after = end;
-  while (after < text.size() && space(text[after]))
-    ++after;
-  if (after < text.size() && text[after] == ',') {
-    end = after + 1;
-  } else {
-    std::size_t before = begin;
-    while (before > 0 && space(text[before - 1]))
-      --before;
-    if (before > 0 && text[before - 1] == ',')
-      begin = before - 1;
-  }
-  text.erase(begin, end - begin);
+  return any_hop_local;
 }
 
 std::size_t offset_in(std::string_view whole, std::string_view part) {
   return static_cast<std::size_t>(part.data() - whole.data());
 }
 
-void append_members(std::string& out, const std::vector<std::string_view>& spans) {
-  for (std::size_t i = 0; i < spans.size(); ++i) {
-    if (i > 0)
-      out += ',';
-    out += spans[i];
+/// Copies an object while members of it are left out, each with one of the commas beside it.
+/// Members are named in the order in which they stand.
+class thinned_object {
+ public:
+  thinned_object(pieces& out, std::string_view whole) : out_(out), whole_(whole) { out_.add("{"); }
+
+  void leave_out(std::string_view span) {
+    keep_until(offset_in(whole_, span));
+    at_ = offset_in(whole_, span) + span.size();
   }
-}
+  void replace_value(std::string_view value, std::string_view text) {
+    out_.add(rest().substr(0, offset_in(rest(), value)));
+    out_.add(text);
+    any_kept_ = true;
+    at_ = offset_in(whole_, value) + value.size();
+  }
+  void finish() { out_.add(rest()); }
+
+ private:
+  static bool is_between(char c) noexcept {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',';
+  }
+  /// What follows, without the comma that only separated it from what was left out.
+  std::string_view rest() const noexcept {
+    auto text = whole_.substr(at_);
+    while (!any_kept_ && !text.empty() && is_between(text.front()))
+      text.remove_prefix(1);
+    return text;
+  }
+  void keep_until(std::size_t end) {
+    auto text = whole_.substr(at_, end - at_);
+    while (!text.empty() && is_between(text.back()))
+      text.remove_suffix(1);
+    while (!any_kept_ && !text.empty() && is_between(text.front()))
+      text.remove_prefix(1);
+    if (text.empty())
+      return;
+    out_.add(text);
+    any_kept_ = true;
+  }
+
+  pieces& out_;
+  std::string_view whole_;
+  std::size_t at_ = 1; ///< after the opening bracket
+  bool any_kept_ = false;
+};
 
 /// The result without what only modern clients know.
-void strip_for_legacy(std::string& out, const mcp::message& response, json::scanner& scanner) {
+void strip_for_legacy(pieces& out, std::string& scratch, const mcp::message& response) {
   const auto& result = response.result;
-  const std::string_view whole = result.whole.raw;
-  out.assign(whole);
-  struct edit {
-    std::size_t offset, bytes;
-    std::string text; ///< stands in; the range is a whole member when it is empty
-  };
-  std::vector<edit> edits;
-  const auto drop = [&](result_key key) {
-    if (const auto found = result.at(key))
-      edits.push_back({offset_in(whole, found.span), found.span.size(), {}});
+  std::array<std::pair<std::string_view, result_key>, 4> hop_local; // in the order of the text
+  std::size_t count = 0;
+  const auto note = [&](std::string_view span, result_key key) {
+    std::size_t at = count++;
+    for (; at > 0 && hop_local[at - 1].first.data() > span.data(); --at)
+      hop_local[at] = hop_local[at - 1];
+    hop_local[at] = {span, key};
   };
   for (const auto key : {result_key::result_type, result_key::ttl_ms, result_key::cache_scope})
-    drop(key);
-  const auto meta = result[result_key::meta];
-  foreign_members kept;
-  if (meta.is(json::kind::object) && scanner.scan_object(meta.raw, kept) && kept.any_hop_local) {
-    if (kept.spans.empty()) {
-      drop(result_key::meta);
-    } else {
-      std::string text = "{";
-      append_members(text, kept.spans);
-      edits.push_back({offset_in(whole, meta.raw), meta.raw.size(), text + '}'});
-    }
-  }
-  std::sort(edits.begin(), edits.end(),
-            [](const edit& a, const edit& b) { return a.offset > b.offset; });
-  for (const auto& e : edits) {
-    if (e.text.empty())
-      cut_member(out, e.offset, e.bytes);
+    if (const auto found = result.at(key))
+      note(found.span, key);
+  const auto meta = result.at(result_key::meta);
+  scratch = '{';
+  if (meta.value.is(json::kind::object) && append_foreign_members(scratch, meta.value))
+    note(meta.span, result_key::meta);
+  thinned_object thinned(out, result.whole.raw);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (hop_local[i].second == result_key::meta && scratch.size() > 1)
+      thinned.replace_value(meta.value.raw, scratch += '}');
     else
-      out.replace(e.offset, e.bytes, e.text);
+      thinned.leave_out(hop_local[i].first);
   }
+  thinned.finish();
 }
 
 /// The result as a modern client wants it: a resultType, hints, and our serverInfo in _meta. Only a
 /// _meta that is there already is written anew.
 void add_for_modern(pieces& out, std::string& scratch, const mcp::message& response,
-                    json::scanner& scanner, caching hints) {
+                    caching hints) {
   const auto& result = response.result;
   const std::string_view whole = result.whole.raw;
   const auto meta = result[result_key::meta];
@@ -142,14 +157,12 @@ void add_for_modern(pieces& out, std::string& scratch, const mcp::message& respo
     out.add(result.empty() ? "}" : "},");
     return out.add(whole.substr(1));
   }
-  foreign_members kept;
-  if (meta.is(json::kind::object))
-    static_cast<void>(scanner.scan_object(meta.raw, kept));
   scratch = '{';
   scratch += server_info_member();
-  if (!kept.spans.empty())
-    scratch += ',';
-  append_members(scratch, kept.spans);
+  scratch += ',';
+  append_foreign_members(scratch, meta);
+  if (scratch.back() == ',')
+    scratch.pop_back();
   scratch += '}';
   const auto at = offset_in(whole, meta.raw);
   out.add(whole.substr(1, at - 1));
@@ -206,8 +219,7 @@ std::string_view server_info_member() noexcept {
 }
 
 void render_result(pieces& out, std::string& scratch, std::string_view id,
-                   const mcp::message& response, mcp::era client, json::scanner& scanner,
-                   caching hints) {
+                   const mcp::message& response, mcp::era client, caching hints) {
   const auto& result = response.result;
   const std::string_view whole = result.whole.raw;
   out.add(answer_head);
@@ -222,10 +234,9 @@ void render_result(pieces& out, std::string& scratch, std::string_view id,
   if (!result.whole.is(json::kind::object)) {
     out.add(whole);
   } else if (client == mcp::era::modern) {
-    add_for_modern(out, scratch, response, scanner, hints);
+    add_for_modern(out, scratch, response, hints);
   } else if (modern_members || reserved_meta) {
-    strip_for_legacy(scratch, response, scanner);
-    out.add(scratch);
+    strip_for_legacy(out, scratch, response);
   } else {
     out.add(whole);
   }

@@ -29,8 +29,7 @@ enum class caching : std::uint8_t { none, required };
 /// gave none; a legacy one gets none of these.
 /// `scratch` holds what had to be rebuilt and must outlive `out`.
 void render_result(pieces& out, std::string& scratch, std::string_view id,
-                   const mcp::message& response, mcp::era client, json::scanner& scanner,
-                   caching hints = caching::none);
+                   const mcp::message& response, mcp::era client, caching hints = caching::none);
 
 /// What a server's error answers.
 struct error_context {
