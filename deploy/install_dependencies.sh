@@ -19,7 +19,7 @@ build_packages=(
   # configuring the tests looks for it
   python3
 )
-test_packages=(catch2 clang-format-14 openssl procps python3-venv git)
+test_packages=(catch2 clang-format-14 openssl procps python3-venv git valgrind)
 fuzz_packages=(clang-16 libclang-rt-16-dev)
 # The Rust servers of the tests need a newer compiler than Debian's cargo; any that is there
 # will do.
