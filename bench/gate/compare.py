@@ -9,7 +9,7 @@ Figure = collections.namedtuple("Figure", "scenario name value")
 # the rest of its margin is for a timer that fires meanwhile.
 TOLERANCES = {
     "instructions": (0.03, 0),
-    "copying": (0.03, 30),
+    "copying": (0.03, 20),
     "allocations": (0.0, 0.25),
     "system calls, epoll": (0.0, 0.25),
     "system calls, io_uring": (0.0, 0.25),
@@ -33,7 +33,7 @@ def compare(figures: list[Figure], baseline: dict) -> tuple[list[str], list[str]
             continue
         more = figure.value - before
         allowed = margin(figure, before)
-        percent = f" ({100 * more / before:+.1f} %)" if before else ""
+        percent = f" ({100 * more / before:+.1f} %)" if before >= 1 else ""
         text = (f"{place}: {before:.2f} -> {figure.value:.2f} a call, "
                 f"{more:+.2f}{percent}, allowed +{allowed:.2f}")
         if more > allowed:

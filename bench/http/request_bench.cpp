@@ -1,8 +1,8 @@
 #include <benchmark/benchmark.h>
 
-#include <cstring>
 #include <string>
 
+#include "bench/support/micro.hpp"
 #include "http/message.hpp"
 #include "http/sse.hpp"
 #include "tests/unit/http/wire.hpp"
@@ -14,21 +14,11 @@ std::string sample_request() {
   return std::string{test::sample_request_head} + std::string{test::sample_request_body};
 }
 
-void report(benchmark::State& state, std::size_t bytes) {
-  state.SetItemsProcessed(state.iterations());
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
-}
+using bench::report;
 
 /// The floor: what it costs to touch the bytes once.
 void BM_http_copy_request(benchmark::State& state) {
-  const std::string wire = sample_request();
-  std::string copy(wire.size(), '\0');
-  for (auto _ : state) {
-    std::memcpy(copy.data(), wire.data(), wire.size());
-    benchmark::DoNotOptimize(copy.data());
-    benchmark::ClobberMemory();
-  }
-  report(state, wire.size());
+  bench::copy_floor(state, sample_request());
 }
 BENCHMARK(BM_http_copy_request);
 
@@ -99,6 +89,24 @@ void BM_sse_parse(benchmark::State& state) {
   report(state, wire.size());
 }
 BENCHMARK(BM_sse_parse)->ArgName("data_bytes")->Arg(128)->Arg(16 << 10)->Arg(1 << 20);
+
+void BM_sse_append(benchmark::State& state) {
+  const std::string data(static_cast<std::size_t>(state.range(0)), 'x');
+  std::string wire;
+  for (auto _ : state) {
+    wire.clear();
+    append_sse_event(wire, data, "message", "42");
+    benchmark::DoNotOptimize(wire.data());
+  }
+  report(state, wire.size());
+}
+BENCHMARK(BM_sse_append)->ArgName("data_bytes")->Arg(128)->Arg(16 << 10)->Arg(1 << 20);
+
+/// The floor of both.
+void BM_sse_copy(benchmark::State& state) {
+  bench::copy_floor(state, std::string(static_cast<std::size_t>(state.range(0)), 'x'));
+}
+BENCHMARK(BM_sse_copy)->ArgName("data_bytes")->Arg(128)->Arg(16 << 10)->Arg(1 << 20);
 
 } // namespace
 } // namespace nexus::http

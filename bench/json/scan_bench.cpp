@@ -136,11 +136,11 @@ void BM_json_canonical(benchmark::State& state) {
 BENCHMARK(BM_json_scan_envelope);
 BENCHMARK(BM_json_dom_envelope);
 BENCHMARK(BM_json_copy_envelope);
-BENCHMARK(BM_json_scan_large)->Name("BM_json_scan_large/1MiB");
-BENCHMARK(BM_json_dom_large)->Name("BM_json_dom_large/1MiB");
-BENCHMARK(BM_json_copy_large)->Name("BM_json_copy_large/1MiB");
-BENCHMARK(BM_json_scan_base64)->Name("BM_json_scan_base64/1MiB");
-BENCHMARK(BM_json_dom_base64)->Name("BM_json_dom_base64/1MiB");
+BENCHMARK(BM_json_scan_large)->Name("BM_json_scan_large/bytes:1048576");
+BENCHMARK(BM_json_dom_large)->Name("BM_json_dom_large/bytes:1048576");
+BENCHMARK(BM_json_copy_large)->Name("BM_json_copy_large/bytes:1048576");
+BENCHMARK(BM_json_scan_base64)->Name("BM_json_scan_base64/bytes:1048576");
+BENCHMARK(BM_json_dom_base64)->Name("BM_json_dom_base64/bytes:1048576");
 BENCHMARK(BM_json_append_string);
 BENCHMARK(BM_json_canonical);
 
