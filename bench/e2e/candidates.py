@@ -41,7 +41,7 @@ class Setup:
 
     @property
     def load(self) -> pathlib.Path:
-        return self.build / "nexus_e2e_load"
+        return self.build / "nexus-bench"
 
     @property
     def echo(self) -> pathlib.Path:

@@ -193,8 +193,9 @@ def run_load(program: pathlib.Path, core: int, url: str, watched=(), **options) 
     command = [str(program), "--url", url]
     for pid in watched:
         command += ["--watch-pid", str(pid)]
-    for name, value in options.items():
+    for name, value in ({"era": "blind"} | options).items():
         command += ["--" + name.replace("_", "-"), str(value)]
+    command += ["--format", "json", "--no-progress"]
 
     def prepare():
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

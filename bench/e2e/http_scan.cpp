@@ -41,10 +41,6 @@ bool take_field(std::string_view name, std::string_view value, framing& frame, h
     if (equals_ignoring_case(name, "connection") && equals_ignoring_case(value, "close"))
       out.keep_alive = false;
     break;
-  case 12:
-    if (equals_ignoring_case(name, "content-type"))
-      out.content_type = value;
-    break;
   case 14:
     if (equals_ignoring_case(name, "content-length")) {
       const auto end = value.data() + value.size();
@@ -52,8 +48,6 @@ bool take_field(std::string_view name, std::string_view value, framing& frame, h
       const auto parsed = std::from_chars(value.data(), end, frame.content_length);
       return parsed.ec == std::errc{} && parsed.ptr == end;
     }
-    if (equals_ignoring_case(name, "mcp-session-id"))
-      out.session_id = value;
     break;
   case 17:
     if (equals_ignoring_case(name, "transfer-encoding"))
@@ -127,8 +121,6 @@ scan_state take_head(std::string_view data, std::string_view& start_line, std::s
                      framing& frame, http_message& out) {
   out.wanted_bytes = 0;
   out.keep_alive = true;
-  out.content_type = {};
-  out.session_id = {};
   out.body = {};
   const auto end = data.find("\r\n\r\n");
   if (end == std::string_view::npos)
@@ -179,30 +171,6 @@ scan_state scan_request(std::string_view data, http_message& message) {
   if (line.ends_with("HTTP/1.0"))
     message.keep_alive = false;
   return take_body(data, head_bytes, frame, message);
-}
-
-bool next_event(std::string_view& stream, std::string& data) {
-  data.clear();
-  bool any = false;
-  while (!stream.empty()) {
-    const auto end = stream.find('\n');
-    auto line = stream.substr(0, end);
-    stream.remove_prefix(end == std::string_view::npos ? stream.size() : end + 1);
-    if (line.ends_with('\r'))
-      line.remove_suffix(1);
-    if (line.empty() && any)
-      return true;
-    if (!line.starts_with("data:"))
-      continue;
-    line.remove_prefix(5);
-    if (line.starts_with(' '))
-      line.remove_prefix(1);
-    if (any)
-      data += '\n';
-    data += line;
-    any = true;
-  }
-  return any;
 }
 
 } // namespace nexus::bench

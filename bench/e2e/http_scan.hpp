@@ -20,8 +20,6 @@ struct http_message {
   int status = 0;               ///< of an answer
   bool keep_alive = true;
   std::string_view method; ///< of a request
-  std::string_view content_type;
-  std::string_view session_id;
   std::string_view body;
   std::string decoded;
 };
@@ -32,9 +30,5 @@ scan_state scan_response(std::string_view data, http_message& message);
 
 /// Reads one request, likewise.
 scan_state scan_request(std::string_view data, http_message& message);
-
-/// Takes the next event's data out of a text/event-stream body; false when there is none.
-/// Several data lines of one event are joined by newlines, as the standard says.
-bool next_event(std::string_view& stream, std::string& data);
 
 } // namespace nexus::bench

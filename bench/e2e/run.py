@@ -53,7 +53,7 @@ def make_setup(options: argparse.Namespace, processes: Processes) -> Setup:
         print(f"NEXUS IS MISSING: no {nexus}; only the others are measured.", file=sys.stderr)
         nexus = None
     build = options.build.resolve()
-    for name in ("nexus_e2e_load", "nexus_e2e_echo", "nexus_e2e_relay"):
+    for name in ("nexus-bench", "nexus_e2e_echo", "nexus_e2e_relay"):
         if not (build / name).exists():
             raise HarnessError(f"{build / name} is not built")
     eras = ("legacy", "modern") if options.era == "both" else (options.era,)

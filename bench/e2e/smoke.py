@@ -60,7 +60,7 @@ def check_right(build: pathlib.Path):
             for options in ({"era": "blind"}, {"era": "modern"}, {"era": "legacy"},
                             {"era": "legacy", "session": "shared", "idle_sessions": 5},
                             {"rate": 500}):
-                report = run_load(build / "nexus_e2e_load", 0, url, (echo.pid,),
+                report = run_load(build / "nexus-bench", 0, url, (echo.pid,),
                                   **CALLS | options)
                 assert report["cpu_us_per_call"] >= 0 and report["rss_mib"] > 0, report
                 if "rate" in options:
@@ -70,13 +70,14 @@ def check_right(build: pathlib.Path):
 def check_wrong(build: pathlib.Path):
     """Each kind of wrong answer is counted as what it is."""
     stranger = '{"jsonrpc":"2.0","id":5,"result":{"content":[]}}'
-    for answer, kind in ((wrap(stranger), "id"), (wrap("{}", "500 Oops"), "http"),
+    for answer, kind in ((wrap(stranger), "stranger"), (wrap("{}", "500 Oops"), "http"),
                          (b"garbage\r\n\r\n", "http")):
         liar = Liar(answer)
         liar.start()
         done = subprocess.run(
-            [build / "nexus_e2e_load", "--url", f"http://127.0.0.1:{liar.port}/mcp",
-             "--connections", "1", "--seconds", "0.2", "--warmup-seconds", "0"],
+            [build / "nexus-bench", "--url", f"http://127.0.0.1:{liar.port}/mcp", "--era", "blind",
+             "--connections", "1", "--seconds", "0.2", "--warmup-seconds", "0", "--format",
+             "json", "--no-progress"],
             capture_output=True, text=True, check=False)
         report = json.loads(done.stdout)
         assert done.returncode == 2 and report["calls"] == 0, report

@@ -1,8 +1,6 @@
 #include "bench/e2e/sockets.hpp"
 
-#include <arpa/inet.h>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -29,30 +27,6 @@ std::int64_t now_ns() {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-bool parse_url(std::string_view text, http_url& out) {
-  constexpr std::string_view scheme = "http://";
-  if (!text.starts_with(scheme))
-    return false;
-  text.remove_prefix(scheme.size());
-  const auto slash = text.find('/');
-  out.authority = text.substr(0, slash);
-  out.path = slash == std::string_view::npos ? "/" : std::string{text.substr(slash)};
-  const auto colon = out.authority.rfind(':');
-  auto host = out.authority.substr(0, colon);
-  if (host == "localhost")
-    host = "127.0.0.1";
-  std::uint16_t port = 80;
-  if (colon != std::string::npos) {
-    const auto end = out.authority.data() + out.authority.size();
-    const auto parsed = std::from_chars(out.authority.data() + colon + 1, end, port);
-    if (parsed.ec != std::errc{} || parsed.ptr != end)
-      return false;
-  }
-  out.address.sin_family = AF_INET;
-  out.address.sin_port = htons(port);
-  return ::inet_pton(AF_INET, host.c_str(), &out.address.sin_addr) == 1;
 }
 
 sockaddr_in loopback(std::uint16_t port) {

@@ -3,23 +3,12 @@
 #include <cstdint>
 #include <netinet/in.h>
 #include <string>
-#include <string_view>
 
 namespace nexus::bench {
 
 /// Milliseconds to nanoseconds and the like are spelled out at the call: every time here is
 /// nanoseconds of the monotonic clock.
 std::int64_t now_ns();
-
-/// `http://127.0.0.1:9101/mcp` taken apart. The host is a numeric IPv4 address or `localhost`.
-struct http_url {
-  sockaddr_in address{};
-  std::string authority; ///< for the Host field
-  std::string path;
-};
-
-/// False when the text is not of that form.
-bool parse_url(std::string_view text, http_url& out);
 
 /// 127.0.0.1 with the given port, in host order.
 sockaddr_in loopback(std::uint16_t port);

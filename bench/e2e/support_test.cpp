@@ -1,36 +1,13 @@
-// The harness judges the product, so its own scanners and its histogram are tested too.
+// The harness judges the product, so its own scanners are tested too.
 
-#include "bench/e2e/call_template.hpp"
 #include "bench/e2e/echo_answer.hpp"
-#include "bench/e2e/histogram.hpp"
 #include "bench/e2e/http_scan.hpp"
 #include "bench/e2e/json_scan.hpp"
 
 #include <catch2/catch.hpp>
-#include <cstdint>
 #include <string>
 
 using namespace nexus::bench;
-
-TEST_CASE("histogram reports quantiles within one bucket", "[bench][histogram]") {
-  histogram times;
-  for (std::int64_t us = 1; us <= 10'000; ++us)
-    times.record(us * 1000);
-  CHECK(times.quantile_us(0.5) == Approx(5000).epsilon(0.01));
-  CHECK(times.quantile_us(0.99) == Approx(9900).epsilon(0.01));
-  CHECK(times.quantile_us(1.0) == Approx(10'000));
-  CHECK(times.max_us() == Approx(10'000));
-}
-
-TEST_CASE("histogram takes the extremes", "[bench][histogram]") {
-  histogram times;
-  CHECK(times.quantile_us(0.5) == 0.0);
-  times.record(-5);
-  times.record(INT64_MAX);
-  CHECK(times.count() == 2);
-  CHECK(times.quantile_us(0.0) == 0.0);
-  CHECK(times.quantile_us(1.0) == Approx(9.223372036854775e15));
-}
 
 TEST_CASE("json_member finds top-level members only", "[bench][json]") {
   const std::string text =
@@ -81,36 +58,6 @@ TEST_CASE("scan_response refuses what cannot be framed", "[bench][http]") {
     INFO(wire);
     CHECK(scan_response(wire, message) == scan_state::invalid);
   }
-}
-
-TEST_CASE("next_event joins data lines and skips comments", "[bench][http]") {
-  std::string_view stream = ": ping\n\nevent: message\r\ndata: {\"a\":\r\ndata:1}\r\n\r\ndata: x";
-  std::string data;
-  REQUIRE(next_event(stream, data));
-  CHECK(data == "{\"a\":\n1}");
-  REQUIRE(next_event(stream, data));
-  CHECK(data == "x");
-  CHECK_FALSE(next_event(stream, data));
-}
-
-TEST_CASE("call_template writes the id everywhere and keeps the length", "[bench][load]") {
-  load_options options;
-  REQUIRE(parse_url("http://127.0.0.1:1/mcp", options.url));
-  options.speech = era::modern;
-  options.tool = "b{}__echo";
-  options.spread_tools = 2;
-  auto calls = make_calls(options, {});
-  REQUIRE(calls.size() == 2);
-  const std::string wire{calls[1].with_id(1'234'567'890)};
-  http_message message;
-  REQUIRE(scan_request(wire, message) == scan_state::complete);
-  CHECK(message.total_bytes == wire.size());
-  CHECK(json_member(message.body, "id") == "1234567890");
-  const auto params = json_member(message.body, "params");
-  CHECK(json_member(params, "name") == "\"b2__echo\"");
-  CHECK(json_member(params, "arguments").find("1234567890") != std::string_view::npos);
-  CHECK(wire.find("Mcp-Name: b2__echo\r\n") != std::string::npos);
-  CHECK(wire.find('\x01') == std::string::npos);
 }
 
 TEST_CASE("echo_answerer answers each era in its own form", "[bench][echo]") {
