@@ -61,10 +61,11 @@ std::string operations_json(const report_input& of) {
 std::string seconds_json(const std::vector<second_record>& seconds) {
   std::string out = "[";
   for (const auto& one : seconds)
-    out += fmt::format(
-        R"({}{{"calls":{},"errors":{},"p50_us":{:.1f},"p99_us":{:.1f},"max_us":{:.1f}}})",
-        out.size() == 1 ? "" : ",", one.calls, one.errors, one.latency.quantile_us(0.5),
-        one.latency.quantile_us(0.99), one.latency.max_us());
+    out += fmt::format(R"({}{{"calls":{},"errors":{},"due":{},"p50_us":{:.1f},"p99_us":{:.1f},)"
+                       R"("max_us":{:.1f}}})",
+                       out.size() == 1 ? "" : ",", one.calls, one.errors, one.latency.count(),
+                       one.latency.quantile_us(0.5), one.latency.quantile_us(0.99),
+                       one.latency.max_us());
   return out + "]";
 }
 
@@ -200,10 +201,10 @@ std::string json_report(const report_input& of) {
   const auto& seen = of.found.seen;
   std::string out = fmt::format(
       R"({{"target":{},"load":{},"reactor":"{}","calls":{},"seconds":{:.3f},"rps":{:.1f},)"
-      R"("rate":{:.1f},{},"mean_us":{:.1f},)",
+      R"("rate":{:.1f},"due":{},{},"mean_us":{:.1f},)",
       quoted(of.run.to.to_string()), quoted(load_text(of)), of.found.reactor, seen.calls,
-      of.found.seconds, of.found.calls_per_second(), of.found.rate, quantiles_json(seen.latency),
-      seen.latency.mean_us());
+      of.found.seconds, of.found.calls_per_second(), of.found.rate, seen.latency.count(),
+      quantiles_json(seen.latency), seen.latency.mean_us());
   out += fmt::format(R"("from_send":{{{}}},"bytes_in":{},"bytes_out":{},"errors":{},)"
                      R"("errors_by_kind":{},"first_error":{},"refused":{},"refusal":{{{}}},)",
                      quantiles_json(seen.service), seen.bytes_in, seen.bytes_out,

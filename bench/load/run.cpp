@@ -172,11 +172,12 @@ class conductor {
     if (start == 0)
       line = fmt::format("connecting: {}/{}", ready, run_.connections);
     else
-      line = fmt::format(
-          "{:.0f} s: {:.0f} calls/s, {} errors, {} in flight{}",
-          static_cast<double>(now - start) / 1e9,
-          static_cast<double>(calls - shown_calls_) / seconds, errors, in_flight,
-          behind > 0 ? fmt::format(", {:.0f} ms behind", static_cast<double>(behind) / 1e6) : "");
+      line = fmt::format("{:.0f} s: {:.0f} calls/s, {} errors, {} in flight{}",
+                         static_cast<double>(now - start) / 1e9,
+                         static_cast<double>(calls - shown_calls_) / seconds, errors, in_flight,
+                         behind >= 1'000'000
+                             ? fmt::format(", {:.0f} ms behind", static_cast<double>(behind) / 1e6)
+                             : "");
     const bool terminal = ::isatty(STDERR_FILENO) != 0;
     fmt::print(stderr, "{}{}{}", terminal ? "\r\033[K" : "", line, terminal ? "" : "\n");
     std::fflush(stderr);
