@@ -14,7 +14,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -91,14 +93,16 @@ def result_of(message, result):
 
 
 @contextlib.contextmanager
-def serving(handler):
+def serving(handler, tls: ssl.SSLContext | None = None):
     """The URL of a server with this handler."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/mcp"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/mcp"
     finally:
         server.shutdown()
         server.server_close()
@@ -459,6 +463,24 @@ class Truth(unittest.TestCase):
         self.assertEqual(report["errors"], 0, report["first_error"])
         self.assertGreater(report["calls"], 20)
         self.assertGreaterEqual(report["reconnects"], report["calls"])
+
+    @unittest.skipUnless(shutil.which("openssl"), "NO openssl TO MAKE A CERTIFICATE WITH")
+    def test_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key, certificate = pathlib.Path(folder, "key"), pathlib.Path(folder, "certificate")
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=bench",
+                 "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                check=True, capture_output=True)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate, key)
+            with serving(Answers, tls) as url:
+                for trust in (("--ca-file", certificate), ("--insecure",)):
+                    report = bench(url, "-c", 2, *trust)
+                    self.assertEqual(report["errors"], 0, report["first_error"])
+                    self.assertGreater(report["calls"], 10)
+                self.assertIn("certificate", bench(url, "-c", 1, code=1)["stderr"])
 
     def test_help_and_mistakes(self):
         program = str(BUILD / "nexus-bench")
