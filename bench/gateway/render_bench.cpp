@@ -113,7 +113,7 @@ void render(benchmark::State& state, mcp::era client) {
   for (auto _ : state) {
     pieces text;
     std::string scratch;
-    render_result(text, scratch, "17", answer.message, client, answer.scanner);
+    render_result(text, scratch, "17", answer.message, client);
     out.clear();
     text.append_to(out);
     benchmark::DoNotOptimize(out.data());
