@@ -126,11 +126,27 @@ examined_catalogue examined(archivist_state& s, const std::string& server,
   return out;
 }
 
+/// Whether there can be anything to load. Clients wait for the answer: a file is made later.
+bool nothing_kept(const archivist_state& s) {
+  std::error_code unknown;
+  return !s.store && (!s.setup.file || !std::filesystem::exists(*s.setup.file, unknown));
+}
+
+kept_vmcps on_load_vmcps(archivist_state& s) {
+  kept_vmcps out;
+  if (nothing_kept(s))
+    return out;
+  auto rows = open_store(s).vmcps();
+  if (rows)
+    out.rows = std::move(*rows);
+  else
+    warn("vmcps_not_loaded", rows.error());
+  return out;
+}
+
 kept_catalogues on_load(archivist_state& s, const load_catalogues& wanted) {
   kept_catalogues out;
-  // Clients wait for the answer: a file is made later.
-  std::error_code unknown;
-  if (!s.store && (!s.setup.file || !std::filesystem::exists(*s.setup.file, unknown)))
+  if (nothing_kept(s))
     return out;
   auto rows = open_store(s).catalogues();
   if (!rows) {
@@ -170,6 +186,7 @@ archivist_behavior(archivist_actor::stateful_pointer<archivist_state> self,
         save(self->state, about);
         return examined(self->state, about.server, about.told, about.pins, writing::yes);
       },
+      [self](const load_vmcps&) { return on_load_vmcps(self->state); },
       [self](const store_work& work) { (*work.run)(open_store(self->state)); },
       [self](const close_store&) { self->quit(); },
   };

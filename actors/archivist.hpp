@@ -18,9 +18,10 @@ struct archivist_setup {
 };
 
 /// Owns the file with what has to survive a restart. Answers load_catalogues and
-/// examine_catalogue of the registry, runs store_work of anybody. Detached: it waits for the disk,
-/// and looks through lists of thousands of tools. Fails by going on in memory, with a warning.
-/// Bounded by the number of servers; what the API asks is bounded by its connections.
+/// examine_catalogue of the registry and load_vmcps of the keeper, runs store_work of anybody.
+/// Detached: it waits for the disk, and looks through lists of thousands of tools. Fails by going
+/// on in memory, with a warning. Bounded by the number of servers; what the API asks is bounded by
+/// its connections.
 struct archivist_state {
   static constexpr const char* name = "archivist";
   archivist_setup setup;

@@ -2,7 +2,9 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "actors/messages.hpp"
 #include "engine/process.hpp"
@@ -10,8 +12,9 @@
 namespace nexus::actors {
 
 /// Knows all virtual MCPs: those of the configuration and those made by the API. Spawns their
-/// actors, answers the API, tells them when to look for their end. Bounded by limits::vmcps_max and
-/// limits::vmcp_events_kept.
+/// actors, answers the API, tells them when to look for their end. What the API makes, changes and
+/// deletes is in the store before it is done and answered; at the start it is made again from
+/// there. Bounded by limits::vmcps_max and limits::vmcp_events_kept.
 struct keeper_state {
   static constexpr const char* name = "keeper";
   struct kept {
@@ -26,12 +29,20 @@ struct keeper_state {
   };
   engine::process* process = nullptr;
   std::map<std::string, kept, std::less<>> all; ///< by id
+  bool loaded = false;                          ///< the store has told what it has
+  std::vector<ask_vmcps> early;                 ///< what the API asked before that
+  std::set<std::string, std::less<>> saving;    ///< ids of those that are being created
+  /// What the store has and could not be made: its generations. It stays there for a person to look
+  /// at until the API makes another of that id.
+  std::map<std::string, std::uint64_t, std::less<>> unusable;
+  std::set<std::uint32_t> restoring; ///< numbers of those that are not published yet
   std::uint32_t numbers = 0;
   std::deque<engine::vmcp_event> events;
   std::uint64_t event_sequence = 0;
 };
 
 keeper_actor::behavior_type keeper_behavior(keeper_actor::stateful_pointer<keeper_state> self,
-                                            engine::process* process);
+                                            engine::process* process,
+                                            const archivist_actor& archivist);
 
 } // namespace nexus::actors

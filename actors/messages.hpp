@@ -99,6 +99,12 @@ struct vmcp_changed {
 };
 /// Its own reminder to have those that can expire look at the time.
 struct sweep_vmcps {};
+/// What the store made of a request of the API: the generation that it has now, 0 when the virtual
+/// MCP was removed.
+struct vmcp_saved {
+  std::shared_ptr<const engine::vmcp_request> request;
+  result<std::uint64_t> outcome;
+};
 
 } // namespace nexus::actors
 
@@ -176,6 +182,11 @@ struct examined_catalogue {
 struct kept_catalogues {
   std::vector<std::pair<std::uint32_t, examined_catalogue>> servers; ///< by slot
 };
+/// Which virtual MCPs did the API make?
+struct load_vmcps {};
+struct kept_vmcps {
+  std::vector<store::saved_vmcp> rows;
+};
 /// Something to be done with the store.
 struct store_work {
   std::shared_ptr<const std::function<void(store::database&)>> run;
@@ -235,12 +246,15 @@ NEXUS_LOCAL_MESSAGE(apply_vmcps)
 NEXUS_LOCAL_MESSAGE(ask_vmcps)
 NEXUS_LOCAL_MESSAGE(vmcp_changed)
 NEXUS_LOCAL_MESSAGE(sweep_vmcps)
+NEXUS_LOCAL_MESSAGE(vmcp_saved)
 NEXUS_LOCAL_MESSAGE(index_order)
 NEXUS_LOCAL_MESSAGE(pins_accepted)
 NEXUS_LOCAL_MESSAGE(load_catalogues)
 NEXUS_LOCAL_MESSAGE(kept_catalogues)
 NEXUS_LOCAL_MESSAGE(examine_catalogue)
 NEXUS_LOCAL_MESSAGE(examined_catalogue)
+NEXUS_LOCAL_MESSAGE(load_vmcps)
+NEXUS_LOCAL_MESSAGE(kept_vmcps)
 NEXUS_LOCAL_MESSAGE(store_work)
 NEXUS_LOCAL_MESSAGE(close_store)
 NEXUS_LOCAL_MESSAGE(check_session)
@@ -265,12 +279,14 @@ using vmcp_actor = caf::typed_actor<caf::reacts_to<define_vmcp>, caf::reacts_to<
                                     caf::reacts_to<search_again>, caf::reacts_to<drain_vmcp>,
                                     caf::reacts_to<check_vmcp>>;
 using keeper_actor = caf::typed_actor<caf::reacts_to<apply_vmcps>, caf::reacts_to<ask_vmcps>,
-                                      caf::reacts_to<vmcp_changed>, caf::reacts_to<sweep_vmcps>>;
+                                      caf::reacts_to<vmcp_changed>, caf::reacts_to<sweep_vmcps>,
+                                      caf::reacts_to<vmcp_saved>>;
 using indexer_actor = caf::typed_actor<caf::reacts_to<index_order>>;
 using archivist_actor =
     caf::typed_actor<caf::replies_to<load_catalogues>::with<kept_catalogues>,
                      caf::replies_to<examine_catalogue>::with<examined_catalogue>,
-                     caf::reacts_to<store_work>, caf::reacts_to<close_store>>;
+                     caf::replies_to<load_vmcps>::with<kept_vmcps>, caf::reacts_to<store_work>,
+                     caf::reacts_to<close_store>>;
 using session_actor = caf::typed_actor<caf::reacts_to<check_session>, caf::reacts_to<end_session>>;
 using lifecycle_actor =
     caf::typed_actor<caf::reacts_to<apply_settings>, caf::reacts_to<session_opened>,

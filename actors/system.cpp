@@ -28,11 +28,9 @@ constexpr milliseconds drain_poll{10};
 class bridge final : public engine::control {
  public:
   explicit bridge(std::shared_ptr<server_directory> directory) : directory_(std::move(directory)) {}
-  void attach(lifecycle_actor lifecycle, registry_actor registry, archivist_actor archivist,
-              keeper_actor keeper) {
+  void attach(lifecycle_actor lifecycle, registry_actor registry, keeper_actor keeper) {
     lifecycle_ = std::move(lifecycle);
     registry_ = std::move(registry);
-    archivist_ = std::move(archivist);
     keeper_ = std::move(keeper);
   }
 
@@ -72,11 +70,12 @@ class bridge final : public engine::control {
                      store_work{shared_work(std::make_shared<std::function<void(store::database&)>>(
                          std::move(work)))});
   }
-  /// CAF ends a detached actor's thread with the last reference to the actor, and its system waits
-  /// for that thread. Workers may still report.
-  void forget_archivist() {
+  /// The first to be attached: actors use the store from their first message on. CAF ends a
+  /// detached actor's thread with the last reference to the actor, and its system waits for that
+  /// thread, while workers may still report: null is attached before.
+  void attach(archivist_actor archivist) {
     const std::lock_guard lock(archivist_mutex_);
-    archivist_ = nullptr;
+    archivist_ = std::move(archivist);
   }
   void pins_accepted(std::string server) override {
     caf::anon_send(registry_, actors::pins_accepted{std::move(server)});
@@ -134,14 +133,16 @@ class running_system final : public gateway_system {
     process_.wait_until_up();
     archivist_ = system_->spawn<caf::detached>(
         archivist_behavior, archivist_setup{&process_, settings.state_file, settings.lacks_state});
+    bridge_.attach(archivist_);
     registry_ = system_->spawn(registry_behavior, &process_, archivist_);
     lifecycle_ = system_->spawn(lifecycle_behavior, &process_, registry_, directory_);
-    keeper_ = system_->spawn(keeper_behavior, &process_);
-    bridge_.attach(lifecycle_, registry_, archivist_, keeper_);
+    keeper_ = system_->spawn(keeper_behavior, &process_, archivist_);
+    bridge_.attach(lifecycle_, registry_, keeper_);
     connect_metrics();
     apply(settings);
-    // From the first client on, every worker knows which servers there are.
+    // From the first client on, every worker knows which servers and virtual MCPs there are.
     process_.catalogue_generation.wait(0);
+    process_.vmcps_restored.wait(false);
   }
 
   ~running_system() override {
@@ -153,7 +154,7 @@ class running_system final : public gateway_system {
     registry_ = nullptr;
     directory_->clear();
     system_.reset();
-    bridge_.attach({}, {}, {}, {}); // workers reported through it until now
+    bridge_.attach({}, {}, {}); // workers reported through it until now
   }
 
   result<net::endpoint> listen(const net::endpoint& at) override {
@@ -249,7 +250,7 @@ class running_system final : public gateway_system {
     caf::anon_send_exit(registry_, caf::exit_reason::user_shutdown);
     caf::anon_send(archivist_, close_store{});
     system_->await_all_actors_done();
-    bridge_.forget_archivist();
+    bridge_.attach(archivist_actor());
     archivist_ = nullptr;
   }
 

@@ -90,7 +90,7 @@ void on_define(self_pointer self, const define_vmcp& order) {
   if (asks(*s.definition))
     return find_tools(self);
   s.found = nullptr;
-  publish(self, ready, s.generation == 1 ? "ready" : "updated");
+  publish(self, ready, s.at == engine::vmcp_state::created ? "ready" : "updated");
 }
 
 void on_found(self_pointer self, const vmcp_found& event) {
@@ -100,7 +100,7 @@ void on_found(self_pointer self, const vmcp_found& event) {
   if (!event.tools)
     return self->delayed_send(self, check_interval, search_again{});
   s.found = event.tools;
-  publish(self, ready, s.generation == 1 ? "ready" : "updated");
+  publish(self, ready, s.at == engine::vmcp_state::created ? "ready" : "updated");
 }
 
 void close(self_pointer self) {
@@ -134,7 +134,7 @@ void on_check(self_pointer self) {
   if (s.definition->ttl && now - s.made >= *s.definition->ttl)
     drain(self, "its time is over");
   else if (s.definition->idle && s.runtime->in_flight.load() == 0 &&
-           now - std::max(used, s.made) >= *s.definition->idle)
+           now - std::max(used, s.started) >= *s.definition->idle)
     drain(self, "nobody uses it");
 }
 
@@ -142,11 +142,13 @@ void on_check(self_pointer self) {
 
 vmcp_actor::behavior_type vmcp_behavior(self_pointer self, engine::process* process,
                                         const keeper_actor& keeper,
-                                        std::shared_ptr<engine::vmcp_runtime> runtime) {
+                                        std::shared_ptr<engine::vmcp_runtime> runtime,
+                                        time_point made) {
   self->state.process = process;
   self->state.keeper = keeper;
   self->state.runtime = std::move(runtime);
-  self->state.made = process->now();
+  self->state.made = made;
+  self->state.started = process->now();
   return {
       [self](const define_vmcp& order) { on_define(self, order); },
       [self](const vmcp_found& event) { on_found(self, event); },

@@ -79,6 +79,7 @@ class process {
   admission connections{limits.connections};
   std::atomic<std::uint64_t> catalogue_tools{0}, catalogue_generation{0};
   std::atomic<std::uint64_t> changed_definitions{0}; ///< that were other than their pins
+  std::atomic<bool> vmcps_restored{false};           ///< those that a process before had made
 
   /// Each server's permits and state, for the metrics. @thread any
   [[nodiscard]] std::vector<metrics::server_sample> server_samples();

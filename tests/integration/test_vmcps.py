@@ -1,7 +1,10 @@
 """Virtual MCPs: chosen, renamed, limited, made and ended while the gateway runs."""
 
+import contextlib
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -11,7 +14,7 @@ import unittest
 from support.cases import GatewayCase
 from support.catalogues import real_files, server, tool, written
 from support.http_wire import Connection
-from support.nexus_process import binary, eventually
+from support.nexus_process import Nexus, binary, eventually
 
 READ = {"readOnlyHint": True}
 MAIL = [
@@ -213,6 +216,133 @@ class ByApi(VmcpCase):
             self.assertEqual(len(self.names("again")), 2)
             self.api("DELETE", "/again")
             self.wait_state("again", "gone")
+
+
+class Restarts(unittest.TestCase):
+    """What the API made is made again when the gateway comes back, however it went."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="nexus-vmcps-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.state = os.path.join(self.folder, "state", "kept.sqlite")
+        self.servers = {"mail": written(self.folder, "mail", MAIL)}
+
+    def gateway(self, **config):
+        gateway = Nexus(self.servers, config={"state": self.state, **config}).start()
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    @staticmethod
+    def api(gateway, verb, path="", body=None):
+        with Connection(gateway.address) as connection:
+            fields = {"Content-Type": "application/json"} if body is not None else {}
+            data = json.dumps(body).encode() if body is not None else None
+            answer = connection.request(verb, "/api/v1/vmcps" + path, fields, data)
+            return answer.status, json.loads(answer.body)
+
+    def make(self, gateway, vmcp, **definition):
+        status, told = self.api(gateway, "POST", "", {"id": vmcp, **definition})
+        self.assertEqual(status, 201, told)
+        return told
+
+    def test_they_come_back_after_kill_9(self):
+        before = self.gateway()
+        before.wait_servers()
+        mail = {"select": [{"servers": ["mail"]}]}
+        made = self.make(before, "kept", **mail)
+        self.make(before, "found", select=[{"query": "send a message", "limit": 1}])
+        self.make(before, "deleted", **mail)
+        self.make(before, "short", ttl="1s", **mail)
+        self.make(before, "long", ttl="1h", **mail)
+        status, _ = self.api(before, "PUT", "/kept", {"tools": [{"server": "mail", "tool": "list"}]})
+        self.assertEqual(status, 200)
+        self.assertEqual(self.api(before, "DELETE", "/deleted")[0], 202)
+        expires = self.api(before, "GET", "/long")[1]["expires"]
+        before.kill()
+        time.sleep(1.1)
+
+        after = self.gateway()
+        status, told = self.api(after, "GET", "/kept")  # at once: ready means that they are there
+        self.assertEqual((status, told["generation"], told["state"]), (200, 2, "ready"))
+        self.assertEqual((told["created"], told["source"]), (made["created"], "api"))
+        after.wait_servers()
+        with after.modern("/v/kept/mcp") as client:
+            self.assertEqual([t["name"] for t in client.tools()], ["list"])
+        eventually(lambda: self.api(after, "GET", "/found")[1].get("tools") == 1,
+                   what="the answer to the query")
+        self.assertEqual(self.api(after, "GET", "/deleted")[0], 404)
+        self.assertEqual(self.api(after, "GET", "/short")[0], 404)
+        self.assertEqual(self.api(after, "GET", "/long")[1]["expires"], expires)
+        events = self.api(after, "GET", "/events")[1]["events"]
+        self.assertEqual([e["what"] for e in events if e["id"] == "kept"], ["restored", "ready"])
+        # Its life goes on where it was.
+        status, told = self.api(after, "PUT", "/kept?generation=2", mail)
+        self.assertEqual((status, told["generation"]), (200, 3))
+        self.assertEqual(self.api(after, "DELETE", "/kept")[0], 202)
+        after.stop()
+        self.assertEqual(self.api(self.gateway(), "GET", "/kept")[0], 404)
+
+    def test_one_that_has_ended_does_not_come_back(self):
+        before = self.gateway()
+        self.make(before, "bored", select=[], idle="1s")
+        eventually(lambda: self.api(before, "GET", "/bored")[0] == 404, what="its end")
+        before.stop()
+        self.assertEqual(self.api(self.gateway(), "GET", "/bored")[0], 404)
+
+    def test_a_damaged_definition_harms_no_other(self):
+        before = self.gateway()
+        self.make(before, "whole", select=[])
+        self.make(before, "broken", select=[])
+        before.stop()
+        with contextlib.closing(sqlite3.connect(self.state)) as store, store:
+            store.execute("UPDATE vmcp SET definition = '{\"selekt\":' WHERE id = 'broken'")
+        after = self.gateway()
+        after.wait_log(r"not_restored.*broken")
+        self.assertEqual(self.api(after, "GET", "/whole")[0], 200)
+        self.assertEqual(self.api(after, "GET", "/broken")[0], 404)
+        self.make(after, "broken", select=[])
+        after.stop()
+        self.assertEqual(self.api(self.gateway(), "GET", "/broken")[0], 200)
+
+    def test_the_configuration_wins(self):
+        before = self.gateway()
+        self.make(before, "both", title="of the API", select=[])
+        before.stop()
+        after = self.gateway(vmcps={"both": {"title": "of the file"}})
+        told = self.api(after, "GET", "/both")[1]
+        self.assertEqual((told["source"], told["definition"]["title"]),
+                         ("configuration", "of the file"))
+        after.wait_log(r"hidden_by_configuration")
+        after.stop()
+        self.assertEqual(self.api(self.gateway(), "GET", "/both")[1]["definition"]["title"],
+                         "of the API")
+
+    def test_updates_at_the_same_time_all_count(self):
+        gateway = self.gateway()
+        self.make(gateway, "busy", select=[])
+        told = []
+
+        def update():
+            told.append(self.api(gateway, "PUT", "/busy", {"select": []}))
+
+        threads = [threading.Thread(target=update) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        self.assertEqual([status for status, _ in told], [200] * 8)
+        self.assertEqual(sorted(row["generation"] for _, row in told), list(range(2, 10)))
+
+    def test_what_cannot_be_saved_is_not_made(self):
+        gateway = self.gateway()
+        self.make(gateway, "first", select=[])
+        with contextlib.closing(sqlite3.connect(self.state)) as store, store:
+            store.execute("CREATE TRIGGER full BEFORE INSERT ON vmcp "
+                          "BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        status, told = self.api(gateway, "POST", "", {"id": "second", "select": []})
+        self.assertEqual(status, 503)
+        self.assertIn("could not be saved", told["error"])
+        self.assertEqual(self.api(gateway, "GET", "/second")[0], 404)
 
 
 class Commands(VmcpCase):
