@@ -128,7 +128,8 @@ struct request_limits {
 
 /// Parses one request after another from a connection's bytes, strictly:
 /// Content-Length with Transfer-Encoding, several or odd Content-Lengths, any coding but a single
-/// `chunked`, two or no Hosts (HTTP/1.1), obs-fold, bare CR or LF, NUL, white space before a colon,
+/// `chunked`, two or no Hosts (HTTP/1.1), a second Origin, Content-Type, Authorization or field of
+/// MCP's transport, obs-fold, bare CR or LF, NUL, white space before a colon,
 /// chunk extensions beyond 256 bytes and trailers beyond the header limits are refused, whatever
 /// the fragmentation.
 class request_parser {

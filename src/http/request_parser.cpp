@@ -3,6 +3,7 @@
 /// different make have to agree on every request; where they do not, it is refused.
 
 #include <algorithm>
+#include <array>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <limits>
@@ -30,6 +31,14 @@ verdict bad(const char* why) noexcept {
 std::string_view view_of(beast::string_view text) noexcept {
   return {text.data(), text.size()};
 }
+
+/// Fields of one value that access or routing depends on: of two, another reader may take the
+/// other one. Host, Content-Length and Transfer-Encoding have rules of their own.
+/// RFC 9110 section 5.3; the names without a number in Beast are those of MCP's transport.
+constexpr std::array<std::string_view, 8> single_fields = {
+    "content-type",         "origin",     "authorization", "mcp-session-id",
+    "mcp-protocol-version", "mcp-method", "mcp-name",      "last-event-id",
+};
 
 method method_of(beast::http::verb verb) noexcept {
   switch (verb) {
@@ -124,7 +133,22 @@ class decoder final : public beast::http::basic_parser<true> {
     const std::string_view value = view_of(value_text);
     if (const verdict problem = judge(name, value); problem.bad())
       return refuse(problem, failed);
+    if (is_repeated(view_of(name_text)))
+      return refuse(bad("a field of one value stands twice"), failed);
     message_.headers.add_held(view_of(name_text), value);
+  }
+
+  /// Whether the field is the second one of a name in `single_fields`; notes the first.
+  bool is_repeated(std::string_view name) {
+    for (std::size_t i = 0; i < single_fields.size(); ++i) {
+      if (name.size() != single_fields[i].size() || !iequals(name, single_fields[i]))
+        continue;
+      const unsigned bit = 1U << i;
+      const bool repeated = (singles_seen_ & bit) != 0;
+      singles_seen_ |= bit;
+      return repeated;
+    }
+    return false;
   }
 
   verdict judge(beast::http::field name, std::string_view value) {
@@ -173,6 +197,7 @@ class decoder final : public beast::http::basic_parser<true> {
   request& message_;
   framing framing_;
   unsigned hosts_ = 0;
+  unsigned singles_seen_ = 0; ///< bits of `single_fields`
   bool expects_continue_ = false;
   verdict problem_;
 };
