@@ -53,9 +53,12 @@ bool has_settings_of_a_client(const node& root) {
                                                         "provider",
                                                         "globalShortcut",
                                                         "mcp.servers"};
-  return std::any_of(root.members.begin(), root.members.end(), [&](const member& entry) {
-    return contains(telling, entry.key) || entry.key.contains('.');
-  });
+  // An extension's manifest says what it is called, and of which version.
+  const bool manifest = root.find("name") != nullptr && root.find("version") != nullptr;
+  return manifest ||
+         std::any_of(root.members.begin(), root.members.end(), [&](const member& entry) {
+           return contains(telling, entry.key) || entry.key.contains('.');
+         });
 }
 
 /// Cline and its descendants write `timeout` in seconds; their files and their keys tell them.

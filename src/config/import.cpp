@@ -2,6 +2,7 @@
 #include <map>
 
 #include "config/file_reader.hpp"
+#include "config/interpolate.hpp"
 #include "config/keys.hpp"
 
 namespace nexus::config {
@@ -43,9 +44,48 @@ std::string comment(std::string_view text, std::size_t level) {
   return out + '\n';
 }
 
+/// Ties what means the folder of the imported file to that folder: the text may be written
+/// elsewhere.
+class anchor {
+ public:
+  anchor(std::string folder, const environment& env) : folder_(std::move(folder)), env_(env) {}
+
+  /// References stay as they are written, but for those that mean the folder.
+  [[nodiscard]] std::string text(std::string_view raw) const {
+    std::string out;
+    while (!raw.empty()) {
+      if (raw.starts_with(own_folder)) {
+        out += folder_;
+        raw.remove_prefix(own_folder.size());
+      } else if (raw.starts_with(file_reference)) {
+        raw.remove_prefix(file_reference.size());
+        const std::size_t end = std::min(raw.find('}'), raw.size());
+        out += std::string(file_reference) + path(raw.substr(0, end));
+        raw.remove_prefix(end);
+      } else {
+        out += raw.front();
+        raw.remove_prefix(1);
+      }
+    }
+    return out;
+  }
+  /// A path, which may begin with a reference.
+  [[nodiscard]] std::string path(std::string_view raw) const {
+    const std::string out = text(raw);
+    const bool stands_alone = out.empty() || std::string_view("/~$%{").contains(out.front());
+    return stands_alone ? out : resolve_path(out, folder_, env_);
+  }
+
+ private:
+  static constexpr std::string_view own_folder = "${extensionPath}", file_reference = "{file:";
+  std::string folder_;
+  const environment& env_;
+};
+
 class server_printer {
  public:
-  explicit server_printer(const server_draft& draft) : draft_(draft) {}
+  server_printer(const server_draft& draft, const anchor& folder)
+      : draft_(draft), folder_(folder) {}
 
   std::string run() {
     if (draft_.kind == transport::stdio)
@@ -60,7 +100,11 @@ class server_printer {
   void add(std::string_view key, std::string_view json) { lines_.push_back(pair_of(key, json)); }
   void add_text(std::string_view key, const std::optional<text_at>& value) {
     if (value)
-      add(key, quote(value->text));
+      add(key, quote(folder_.text(value->text)));
+  }
+  void add_path(std::string_view key, const std::optional<text_at>& value) {
+    if (value)
+      add(key, quote(folder_.path(value->text)));
   }
   void add_time(std::string_view key, const std::optional<milliseconds>& value) {
     if (value)
@@ -69,20 +113,20 @@ class server_printer {
 
   void print_process() {
     if (!draft_.argv.empty())
-      add("command", quote(draft_.argv.front().text));
+      add("command", quote(folder_.text(draft_.argv.front().text)));
     std::vector<std::string> args;
     for (std::size_t i = 1; i < draft_.argv.size(); ++i)
-      args.push_back(draft_.argv[i].text);
+      args.push_back(folder_.text(draft_.argv[i].text));
     if (!args.empty())
       add("args", list_of(args));
     json_lines env;
     for (const auto& [name, value] : draft_.env)
-      env.push_back(pair_of(name, quote(value.text)));
+      env.push_back(pair_of(name, quote(folder_.text(value.text))));
     for (const std::string& name : draft_.env_unset)
       env.push_back(pair_of(name, "null"));
     if (!env.empty())
       add("env", object_of(env, server_level + 1));
-    add_text("envFile", draft_.env_file);
+    add_path("envFile", draft_.env_file);
     add_text("cwd", draft_.cwd);
   }
 
@@ -92,7 +136,7 @@ class server_printer {
     add_text("url", draft_.url);
     json_lines headers;
     for (const auto& [name, value] : draft_.headers) {
-      headers.push_back(pair_of(name, quote(value.text)));
+      headers.push_back(pair_of(name, quote(folder_.text(value.text))));
     }
     if (!headers.empty())
       add("headers", object_of(headers, server_level + 1));
@@ -100,11 +144,11 @@ class server_printer {
     if (!draft_.tls_verify)
       tls.push_back(pair_of("verify", "false"));
     if (draft_.tls_ca)
-      tls.push_back(pair_of("ca", quote(draft_.tls_ca->text)));
+      tls.push_back(pair_of("ca", quote(folder_.path(draft_.tls_ca->text))));
     if (draft_.tls_certificate)
-      tls.push_back(pair_of("cert", quote(draft_.tls_certificate->text)));
+      tls.push_back(pair_of("cert", quote(folder_.path(draft_.tls_certificate->text))));
     if (draft_.tls_key)
-      tls.push_back(pair_of("key", quote(draft_.tls_key->text)));
+      tls.push_back(pair_of("key", quote(folder_.path(draft_.tls_key->text))));
     if (!tls.empty())
       add("tls", object_of(tls, server_level + 1));
   }
@@ -133,10 +177,12 @@ class server_printer {
   }
 
   const server_draft& draft_;
+  const anchor& folder_;
   json_lines lines_;
 };
 
-std::string print_servers(const file_content& content, const std::vector<server>& resolved) {
+std::string print_servers(const file_content& content, const std::vector<server>& resolved,
+                          const anchor& folder) {
   std::map<std::string_view, std::string_view> unusable;
   for (const server& entry : resolved) {
     if (!entry.unusable_reason.empty())
@@ -157,7 +203,8 @@ std::string print_servers(const file_content& content, const std::vector<server>
     if (reason != unusable.end()) {
       body += comment("needs attention: " + std::string(reason->second), server_level);
     }
-    body += std::string(2 * server_level, ' ') + pair_of(draft.name, server_printer(draft).run());
+    body += std::string(2 * server_level, ' ') +
+            pair_of(draft.name, server_printer(draft, folder).run());
   }
   if (body.empty() && dropped.empty())
     return "{}";
@@ -186,14 +233,15 @@ node own_settings(const file_content& content) {
 }
 
 std::string print_file(const file_content& content, const std::vector<server>& resolved,
-                       const std::string& file_name) {
+                       const std::string& file_name, const environment& env) {
   json_lines lines;
   for (const member& entry : own_settings(content).members) {
     lines.push_back(pair_of(entry.key, to_json(entry.value, 1)));
   }
   if (content.inputs != nullptr)
     lines.push_back(pair_of("inputs", to_json(*content.inputs, 1)));
-  lines.push_back(pair_of("mcpServers", print_servers(content, resolved)));
+  lines.push_back(pair_of(
+      "mcpServers", print_servers(content, resolved, anchor(folder_of(file_name, env), env))));
   return comment("Written by nexus import from " + file_name, 0) + object_of(lines, 0) + "\n";
 }
 
@@ -206,7 +254,7 @@ imported import_text(std::string_view text, const std::string& file_name, const 
   if (const auto content = detail::read_content(text, env, found)) {
     const std::vector<server> resolved = detail::resolve_servers(*content, env, found);
     if (!found.has_errors())
-      out.text = detail::print_file(*content, resolved, file_name);
+      out.text = detail::print_file(*content, resolved, file_name, env);
   }
   out.findings = found.take();
   return out;

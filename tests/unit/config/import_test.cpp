@@ -59,6 +59,36 @@ TEST_CASE("import: awkward values survive", "[config][import]") {
   }
 }
 
+TEST_CASE("import: what means the file's folder means it elsewhere, too", "[config][import]") {
+  const std::string text = R"({"mcpServers": {
+    "a": {"command": "${extensionPath}/run", "args": ["-c", "x=${extensionPath}${/}y", "{file:k}"],
+          "env": {"K": "{file:secrets/key}", "L": "{file:/abs}", "M": "{file:~/m}"},
+          "envFile": "./some.env", "cwd": "${extensionPath}"},
+    "b": {"command": "c", "envFile": "${userHome}/b.env"},
+    "c": {"url": "http://h/", "headers": {"A": "Bearer {file:token}"},
+          "tls": {"ca": "ca.pem", "cert": "sub/c.pem", "key": "~/k.pem"}}}})";
+  const imported out = import_text(text, "/cfg/ext/x.json", world());
+  CAPTURE(out.text);
+  auto there = must_load(text, "/cfg/ext/x.json").servers;
+  auto elsewhere = must_load(out.text, "/else/where/nexus.json").servers;
+  for (auto* servers : {&there, &elsewhere})
+    for (auto& one : *servers)
+      one.unusable_reason.clear(); // it names files as they are written
+  CHECK(elsewhere == there);
+  for (const char* const written :
+       {R"("{file:/cfg/ext/k}")", R"("{file:/cfg/ext/secrets/key}")", R"("{file:/abs}")",
+        R"("{file:~/m}")", R"("Bearer {file:/cfg/ext/token}")"})
+    CHECK(out.text.contains(written));
+}
+
+TEST_CASE("import: a Gemini CLI extension's manifest has keys of its own", "[config][import]") {
+  const std::string text =
+      R"({"name": "x", "version": "1.0.0", "mcpServers": {"a": {"command": "c"}}})";
+  const imported out = import_text(text, "/cfg/gemini-extension.json", world());
+  CHECK(all_findings(out.findings).empty());
+  CHECK(must_load(out.text).servers.size() == 1);
+}
+
 TEST_CASE("import: comments tell what is dropped and what needs a look", "[config][import]") {
   const trip out = import(R"({"mcpServers": {
     "a": {"command": "c", "trust": true, "unheard": 1},
