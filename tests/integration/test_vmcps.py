@@ -254,7 +254,8 @@ class Restarts(unittest.TestCase):
         self.make(before, "deleted", **mail)
         self.make(before, "short", ttl="1s", **mail)
         self.make(before, "long", ttl="1h", **mail)
-        status, _ = self.api(before, "PUT", "/kept", {"tools": [{"server": "mail", "tool": "list"}]})
+        chosen = {"tools": [{"server": "mail", "tool": "list"}]}
+        status, _ = self.api(before, "PUT", "/kept", chosen)
         self.assertEqual(status, 200)
         self.assertEqual(self.api(before, "DELETE", "/deleted")[0], 202)
         expires = self.api(before, "GET", "/long")[1]["expires"]
