@@ -81,22 +81,22 @@ class thinned_object {
   void finish() { out_.add(rest()); }
 
  private:
-  static bool is_between(char c) noexcept {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',';
+  static bool is_space(char c) noexcept {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
   }
-  /// What follows, without the comma that only separated it from what was left out.
+  /// What follows, without the comma that only separated it from what was left out before it.
   std::string_view rest() const noexcept {
-    auto text = whole_.substr(at_);
-    while (!any_kept_ && !text.empty() && is_between(text.front()))
-      text.remove_prefix(1);
-    return text;
+    const auto text = whole_.substr(at_);
+    auto after = text;
+    while (!after.empty() && is_space(after.front()))
+      after.remove_prefix(1);
+    const bool separates = at_ > 1 && !any_kept_ && after.starts_with(',');
+    return separates ? after.substr(1) : text;
   }
   void keep_until(std::size_t end) {
-    auto text = whole_.substr(at_, end - at_);
-    while (!text.empty() && is_between(text.back()))
+    auto text = rest().substr(0, rest().size() - (whole_.size() - end));
+    while (!text.empty() && (is_space(text.back()) || text.back() == ','))
       text.remove_suffix(1);
-    while (!any_kept_ && !text.empty() && is_between(text.front()))
-      text.remove_prefix(1);
     if (text.empty())
       return;
     out_.add(text);
