@@ -8,6 +8,7 @@
 #include "engine/argument_checker.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/meta_tools.hpp"
+#include "engine/openapi.hpp"
 #include "engine/tool_search.hpp"
 #include "engine/upstream.hpp"
 #include "http/query.hpp"
@@ -34,13 +35,15 @@ void http_connection::serve_api() {
   const auto& request = parser_.message();
   const auto path = request.path;
   const bool reads = request.verb == http::method::get || request.verb == http::method::head;
+  if (path == "/api/v1/openapi.json" && reads)
+    return respond(200, json_type, openapi_document());
   if (path == "/api/v1/servers" && reads)
     return respond(200, json_type, servers_json());
   if (path == "/api/v1/tools/search" && reads)
     return serve_tool_search();
   if (path == "/api/v1/vmcps" || path.starts_with("/api/v1/vmcps/"))
     return serve_vmcps();
-  if (path == "/api/v1/servers" || path == "/api/v1/tools/search")
+  if (path == "/api/v1/openapi.json" || path == "/api/v1/servers" || path == "/api/v1/tools/search")
     return refuse_api(405, "only GET is served here", "Allow: GET\r\n");
   refuse_api(404, "no such address");
 }
