@@ -81,9 +81,7 @@ class thinned_object {
   void finish() { out_.add(rest()); }
 
  private:
-  static bool is_space(char c) noexcept {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-  }
+  static bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
   /// What follows, without the comma that only separated it from what was left out before it.
   std::string_view rest() const noexcept {
     const auto text = whole_.substr(at_);
