@@ -3,6 +3,7 @@
 #   deploy/install_dependencies.sh               what the build and the quickstart need
 #   deploy/install_dependencies.sh --tests       and what the test suite needs
 #   deploy/install_dependencies.sh --fuzz        and what the fuzz targets need
+#   deploy/install_dependencies.sh --bench       and what the benchmarks need
 #   deploy/install_dependencies.sh --list ...    only prints the packages that are missing
 # Works as root or through sudo, asks nothing, and does nothing when everything is there.
 set -euo pipefail
@@ -20,6 +21,7 @@ build_packages=(
   python3
 )
 test_packages=(catch2 clang-format-14 openssl procps python3-venv git valgrind)
+bench_packages=(libbenchmark-dev nginx-light haproxy git)
 fuzz_packages=(clang-16 libclang-rt-16-dev)
 # The Rust servers of the tests need a newer compiler than Debian's cargo; any that is there
 # will do.
@@ -32,8 +34,9 @@ for argument in "$@"; do
     --quickstart) ;;
     --tests) packages+=("${test_packages[@]}") ;;
     --fuzz) packages+=("${fuzz_packages[@]}") ;;
+    --bench) packages+=("${bench_packages[@]}") ;;
     --list) list_only=yes ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; [[ $argument == --help ]] && exit 0 || exit 2 ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; [[ $argument == --help ]] && exit 0 || exit 2 ;;
   esac
 done
 

@@ -4,6 +4,7 @@ Python 3.11, standard library only. Every process is stopped by its own pid, als
 is interrupted, and dies with the driver when that is killed.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -72,8 +73,7 @@ class Processes:
         return self
 
     def __exit__(self, *_):
-        for process in reversed(self._running[:]):
-            self.stop(process)
+        self.stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, arguments, core: int | None = None, **options) -> subprocess.Popen:
@@ -112,6 +112,11 @@ class Processes:
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         return left
+
+    def stop_all(self):
+        """Stops everything that still runs, the newest first."""
+        for process in reversed(self._running[:]):
+            self.stop(process)
 
     def write(self, name: str, text: str) -> pathlib.Path:
         """A file in the run's folder."""
@@ -158,69 +163,123 @@ def listens(port: int) -> bool:
     return True
 
 
-def nginx_config(folder: pathlib.Path, port: int, server_port: int) -> str:
-    """One worker, no log, connections kept alive on both sides: the settings of promise P1."""
-    places = "".join(f"  {kind}_temp_path {folder}/nginx-{kind};\n"
-                     for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    return f"""worker_processes 1;
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.err;
-events {{ worker_connections 8192; }}
-http {{
-{places}  access_log off;
-  keepalive_requests 100000000;
-  upstream server {{
-    server 127.0.0.1:{server_port};
-    keepalive 1024;
-    keepalive_requests 100000000;
-  }}
-  server {{
-    listen 127.0.0.1:{port} backlog=4096;
-    location / {{
-      proxy_pass http://server;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-    }}
-  }}
-}}
-"""
+def core_ticks() -> dict[int, tuple[int, int]]:
+    """Busy and total time of each core since boot, in ticks. Waiting for a disk is not busy."""
+    out = {}
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            ticks = [int(field) for field in fields[:8]]
+            out[int(name[3:])] = (sum(ticks) - ticks[3] - ticks[4], sum(ticks))
+    return out
 
 
-def run_load(program: pathlib.Path, core: int, url: str, watched=(), **options) -> dict:
-    """One run of the load generator; keyword x_y becomes its option --x-y."""
-    command = [str(program), "--url", url]
-    for pid in watched:
+def busy_shares(before: dict, after: dict) -> dict[str, float]:
+    """How busy each core was between two readings, 0 to 1, whoever kept it so."""
+    return {str(core): round((busy - before[core][0]) / max(total - before[core][1], 1), 3)
+            for core, (busy, total) in after.items() if core in before}
+
+
+def rss_kib(pid: int) -> int:
+    """Resident memory of a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+@contextlib.contextmanager
+def on_cores(cores):
+    """Runs the block, which is a client itself, on these cores alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def _padded(options: dict):
+    """The options with a workload in place of `padding_bytes`: one call whose text is so long."""
+    options = dict(options)
+    size = options.pop("padding_bytes", None)
+    if size is None:
+        yield options
+        return
+    call = {"op": "call", "tool": options.pop("tool", "echo"), "bytes": size,
+            "arguments": {"text": "$ID $PAD"}}
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="ascii") as file:
+        json.dump({"operations": [call]}, file)
+        file.flush()
+        yield options | {"workload": file.name}
+
+
+def run_load(program: pathlib.Path, core: int | None, url: str, watched=(), servers=(),
+             **options) -> dict:
+    """One run of the load generator; keyword x_y becomes its option --x-y, but `padding_bytes` the
+    length of the text that each call carries.
+
+    The report has CPU time per call of the gateway (`watched`), the load and the `servers`, and
+    how busy each core was from the start of the load generator to its end.
+    """
+    command = [str(program), "--url", url, "--format", "json", "--no-progress"]
+    for pid in (*watched, *servers):
         command += ["--watch-pid", str(pid)]
-    for name, value in ({"era": "blind"} | options).items():
-        command += ["--" + name.replace("_", "-"), str(value)]
-    command += ["--format", "json", "--no-progress"]
 
     def prepare():
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.sched_setaffinity(0, {core})
+        if core is not None:
+            os.sched_setaffinity(0, {core})
 
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False,
-                          preexec_fn=prepare)
+    with _padded({"era": "blind"} | options) as given:
+        for name, value in given.items():
+            command += ["--" + name.replace("_", "-"), str(value)]
+        before = core_ticks()
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace",
+                              check=False, preexec_fn=prepare)
+    cores = busy_shares(before, core_ticks())
     if not done.stdout:
-        raise HarnessError(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise HarnessError(f"{' '.join(command)[:2000]}: {done.stderr.strip()}")
     report = json.loads(done.stdout)
     if report["calls"] == 0 or report["errors"]:
         raise HarnessError(f"{url}: {report['calls']} calls, {report['errors']} errors, "
                            f"first: {report['first_error']}")
+    calls, used = report["calls"], report["watched_cpu_us"]
+    report["core_busy"] = cores
+    report["load_us_per_call"] = report["own_cpu_us"] / calls
+    if servers:
+        report["servers_us_per_call"] = sum(used[len(watched):]) / calls
     if watched:
-        report["cpu_us_per_call"] = sum(report["watched_cpu_us"]) / report["calls"]
-        report["rss_mib"] = sum(report["watched_rss_bytes"]) / 2**20
+        report["cpu_us_per_call"] = sum(used[:len(watched)]) / calls
+        report["rss_mib"] = sum(report["watched_rss_bytes"][:len(watched)]) / 2**20
     return report
+
+
+def compile_flags(build: pathlib.Path) -> str:
+    """How the product's main file is compiled: what changes its code, without folders."""
+    try:
+        entries = json.loads((build / "compile_commands.json").read_text())
+    except OSError:
+        return ""
+    command = next((entry["command"] for entry in entries
+                    if entry["file"].endswith("/src/main.cpp")), "")
+    kinds = ("-O", "-g", "-f", "-m", "-std", "-D")
+    return " ".join(part for part in command.split()
+                    if part.startswith(kinds) and "/" not in part)
 
 
 def machine_record(build: pathlib.Path) -> dict:
     """What a figure depends on beside the programs: machine, kernel, commit, flags."""
 
+    cache = {}
+    if (build / "CMakeCache.txt").exists():
+        for line in (build / "CMakeCache.txt").read_text().splitlines():
+            name, equals, value = line.partition("=")
+            cache[name.partition(":")[0]] = value if equals else ""
+    source = cache.get("CMAKE_HOME_DIRECTORY", _REPOSITORY)
+
     def output(*command):
         try:
-            return subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True,
+            return subprocess.run(command, cwd=source, capture_output=True, text=True,
                                   check=False).stdout.strip()
         except OSError:
             return ""
@@ -232,11 +291,6 @@ def machine_record(build: pathlib.Path) -> dict:
             return ""
         return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
 
-    cache = {}
-    if (build / "CMakeCache.txt").exists():
-        for line in (build / "CMakeCache.txt").read_text().splitlines():
-            name, equals, value = line.partition("=")
-            cache[name.partition(":")[0]] = value if equals else ""
     build_type = cache.get("CMAKE_BUILD_TYPE", "")
     governor = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     return {
@@ -249,7 +303,7 @@ def machine_record(build: pathlib.Path) -> dict:
         "commit": output("git", "rev-parse", "HEAD"),
         "tree_clean": output("git", "status", "--porcelain", "--untracked-files=no") == "",
         "build_type": build_type,
-        "flags": cache.get("CMAKE_CXX_FLAGS_" + build_type.upper(), ""),
+        "flags": compile_flags(build),
         "sanitizers": cache.get("NEXUS_SANITIZE", ""),
         "compiler": output(cache.get("CMAKE_CXX_COMPILER", "c++"), "--version").split("\n")[0],
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

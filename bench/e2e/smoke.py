@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows that the harness measures and that it notices wrong answers; a few seconds, loopback only.
+"""Shows that the harness measures and that it notices wrong answers; loopback only.
 
     bench/e2e/smoke.py --build build/release
 """
@@ -10,9 +10,16 @@ import pathlib
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from xml.etree import ElementTree
 
-from harness import HarnessError, Processes, free_port, listens, run_load, wait_until
+from harness import (HarnessError, Processes, busy_shares, free_port, listens, run_load,
+                     wait_until)
+from outcome import Outcome
+from plot import line_plot
+from report import verdict_table
+from scale import SWEEPS, bend_of
 
 CALLS = {"seconds": 0.2, "warmup_seconds": 0.05, "connections": 4}
 
@@ -59,7 +66,7 @@ def check_right(build: pathlib.Path):
             url = f"http://127.0.0.1:{target}/mcp"
             for options in ({"era": "blind"}, {"era": "modern"}, {"era": "legacy"},
                             {"era": "legacy", "session": "shared", "idle_sessions": 5},
-                            {"rate": 500}):
+                            {"padding_bytes": 300_000}, {"rate": 500}):
                 report = run_load(build / "nexus-bench", 0, url, (echo.pid,),
                                   **CALLS | options)
                 assert report["cpu_us_per_call"] >= 0 and report["rss_mib"] > 0, report
@@ -96,6 +103,42 @@ def check_stdio(build: pathlib.Path):
     assert answers[1]["result"]["structuredContent"] == {"n": 1}, answers
 
 
+def check_pure():
+    """What needs no process: verdicts, bends, plots, shares of cores."""
+    out = Outcome()
+    out.check("P0", "more", 2.0, 1.0, at_least=True)
+    out.check("P0", "less", 2.0, 1.0, values=[1.0, 3.0])
+    out.skip("P0", "none", "-", "no reason")
+    assert [verdict.word for verdict in out.verdicts] == ["PASS", "FAIL", "SKIP"], out.verdicts
+    assert "1.00 to 3.00 in 2 rounds" in verdict_table(out), verdict_table(out)
+    assert bend_of("tools", {10: 10.0, 100: 11.0, 1000: 13.0}) == 1.3
+    assert abs(bend_of("payload bytes", {1: 10.0, 101: 110.0, 201: 260.0}) - 1.5) < 1e-9
+    assert busy_shares({0: (10, 100)}, {0: (60, 200)}) == {"0": 0.5}
+    lines = {"n": [(1, 2, 1, 3), (10, 4, 4, 4)]}
+    plot = ElementTree.fromstring(line_plot("a < b", "x", "y", lines))
+    assert len(plot.findall("{http://www.w3.org/2000/svg}circle")) == 2
+
+
+def check_run(build: pathlib.Path):
+    """Every part of a run once, as short as can be; the figures mean nothing at such sizes."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-B", pathlib.Path(__file__).with_name("run.py"), "--build", build,
+             "--smoke", "--scale", "--only", "P1,P4,P5,P6,P7,P8,P9", "--out", folder],
+            capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 1), done.stderr[-3000:]
+        result = json.loads((pathlib.Path(folder) / "result.json").read_text())
+        said = {verdict["promise"] for verdict in result["verdicts"]}
+        assert said == {"P1", "P4", "P5", "P6", "P7", "P8", "P9", "scale"}, said
+        assert "| **SKIP** | P1 |" in (pathlib.Path(folder) / "report.md").read_text()
+        if (build / "nexus").exists():
+            row = result["reports"]["P1 legacy"]["nexus, io_uring"][0]
+            for key in ("cpu_us_per_call", "load_us_per_call", "servers_us_per_call"):
+                assert row[key] >= 0, row
+            assert row["core_busy"] and all(0 <= x <= 1 for x in row["core_busy"].values()), row
+            assert len(list(pathlib.Path(folder).glob("scale-*.svg"))) == len(SWEEPS)
+
+
 def main() -> int:
     """Runs all checks."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -105,6 +148,8 @@ def main() -> int:
         check_right(build)
         check_wrong(build)
         check_stdio(build)
+        check_pure()
+        check_run(build)
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 1
