@@ -208,6 +208,7 @@ TEST_CASE("URLs are taken apart") {
 
 TEST_CASE("placeholders are filled, and longer names left alone") {
   CHECK(expand("$N $NAME $PADDING a$N", 12, 3) == "12 $NAME $PADDING a12");
+  CHECK(expand("b${N}__echo ${NAME} $N_", 7, 0) == "b7__echo ${NAME} $N_");
   CHECK(expand("<$PAD>", 1, 5).size() == 7);
   std::string out = "x";
   id_template("a $ID b $IDS $ID").append_to(out, id_text(1'234'567'890));

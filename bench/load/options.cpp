@@ -178,7 +178,7 @@ result<> choose_work(const raw_options& raw, run_options& run) {
   } else {
     auto tool = raw.tool;
     if (const auto at = tool.find("{}"); at != std::string::npos)
-      tool.replace(at, 2, "$N");
+      tool.replace(at, 2, "${N}"); // a letter may follow
     json::scanner scanner;
     auto arguments = raw.arguments;
     json::ensure_padding(arguments);

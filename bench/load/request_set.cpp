@@ -18,14 +18,14 @@ bool continues_name(std::string_view text, std::size_t at) {
          (std::isalnum(static_cast<unsigned char>(text[at])) != 0 || text[at] == '_');
 }
 
-/// Every `$NAME` that is not the beginning of a longer name.
+/// Every `$NAME` that is not the beginning of a longer name, or every `${NAME}`.
 std::string replaced(std::string_view text, std::string_view name, std::string_view with) {
   std::string out;
   std::size_t from = 0;
   for (auto at = text.find(name); at != std::string_view::npos; at = text.find(name, from)) {
     const auto end = at + name.size();
     out += text.substr(from, at - from);
-    out += continues_name(text, end) ? name : with;
+    out += name.back() != '}' && continues_name(text, end) ? name : with;
     from = end;
   }
   out += text.substr(from);
@@ -78,7 +78,8 @@ void id_template::append_to(std::string& out, const id_text& id) const {
 }
 
 std::string expand(std::string_view text, int number, std::size_t pad_bytes) {
-  const auto numbered = replaced(text, "$N", std::to_string(number));
+  const auto digits = std::to_string(number);
+  const auto numbered = replaced(replaced(text, "${N}", digits), "$N", digits);
   return numbered.find("$PAD") == std::string::npos
              ? numbered
              : replaced(numbered, "$PAD", text_of(pad_bytes));
