@@ -2,6 +2,7 @@
 
 NEXUS_STRANGERS_CALLS is the number of calls, 20,000 by default; the promise is for 1,000,000."""
 
+import base64
 import json
 import os
 import random
@@ -118,9 +119,25 @@ RESULTS = (
     '{"content":[{"type":"resource_link","uri":"x://y","name":"n"}],"_meta":{"own/key":{"b":[ ]}}}',
     '{"b":1,"content":[],"a":2}',
 )
+PROMPTS = (
+    '{"messages":[{"role":"user","content":{"type":"text","text":"plain"}}]}',
+    r'{ "description":"\u00e9\/é" ,"messages":[{"content":{"text":"\ud83d\ude00","type":"text"},'
+    r'"role":"user","own":{"k":[1.50,12345678901234567890]}}],"x": null}',
+    '{"messages":[ ],"_meta":{"own/key":{"b":[ ],"deep":[[{"a":-0.0}]]}}}',
+)
+RESOURCES = (
+    '{"contents":[{"uri":"test://own","mimeType":"text/plain","text":"plain"}]}',
+    r'{"contents":[ {"text":"\u00e9\/\ud83d\ude00 é","uri":"test://x","own":{"n":1E+2}}],"x":[]}',
+    '{"contents":[{"uri":"ui://v","mimeType":"text/html;profile=mcp-app","blob":"aGk=",'
+    '"_meta":{"ui":{"csp":{"big":12345678901234567890}}}}],"_meta":{"own/key":{ }}}',
+)
+#: What a server's own error says: written by json.dumps, whose form no other encoder has.
+ERROR_DATA = {"z": "é\U0001f600", "a": [12345678901234567890, None, {"deep": [[{}]]}], "f": 1.5}
 #: What each modern hop writes itself.
 HOP_LOCAL = (
     re.compile(r'"resultType":"complete",?'),
+    re.compile(r'"ttlMs":\d+,?'),
+    re.compile(r'"cacheScope":"(?:public|private)",?'),
     re.compile(r'"io\.modelcontextprotocol/serverInfo":\{[^{}]*\},?'),
 )
 
@@ -133,21 +150,49 @@ def without_hop_local(result):
 
 class ByteIdentity(Transports):
     KINDS = ("json", "sse", "modern", "stdio", "stdiomodern")
+    OFFERS = "prompts,resources,raw"
+
+    def lines(self, response):
+        body = response.body.decode()
+        return [line.removeprefix("data: ") for line in body.split("\n")]
+
+    def check(self, client, method, params, result):
+        request_id, response = client.send(method, params)
+        (line,) = [line for line in self.lines(response) if '"id":' in line]
+        head = '{"jsonrpc":"2.0","id":%d,"result":' % request_id
+        self.assertTrue(line.startswith(head) and line.endswith("}"), line)
+        self.assertEqual(without_hop_local(line[len(head) : -1]), result)
 
     def test_results_in_all_pairings_of_eras(self):
         for case in self.each(self.KINDS):
             with case as (kind, client):
                 for result in RESULTS:
                     params = {"name": f"{kind}__raw", "arguments": {"json": result}}
-                    request_id, response = client.send("tools/call", params)
-                    (line,) = [
-                        line.removeprefix("data: ")
-                        for line in response.body.decode().split("\n")
-                        if '"result":' in line
-                    ]
-                    head = '{"jsonrpc":"2.0","id":%d,"result":' % request_id
-                    self.assertTrue(line.startswith(head) and line.endswith("}"), line)
-                    self.assertEqual(without_hop_local(line[len(head) : -1]), result)
+                    self.check(client, "tools/call", params, result)
+
+    def test_prompts_in_all_pairings_of_eras(self):
+        for case in self.each(self.KINDS):
+            with case as (kind, client):
+                for result in PROMPTS:
+                    params = {"name": f"{kind}__raw", "arguments": {"json": result}}
+                    self.check(client, "prompts/get", params, result)
+
+    def test_resources_in_all_pairings_of_eras(self):
+        for case in self.each(self.KINDS):
+            with case as (kind, client):
+                for result in RESOURCES:
+                    encoded = base64.urlsafe_b64encode(result.encode()).decode().rstrip("=")
+                    uri = f"test://{kind}/items/raw.{encoded}"
+                    self.check(client, "resources/read", {"uri": uri}, result)
+
+    def test_errors_in_all_pairings_of_eras(self):
+        for case in self.each(self.KINDS):
+            with case as (kind, client):
+                refused = {"code": 1234, "message": "own error", "data": ERROR_DATA}
+                params = {"name": f"{kind}__refuse", "arguments": refused}
+                _, response = client.send("tools/call", params)
+                (line,) = [line for line in self.lines(response) if '"error":' in line]
+                self.assertTrue(line.endswith('"error":' + json.dumps(refused) + "}"), line)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """What the fixture server offers beside tools: prompts, resources, templates, completions."""
 
+import base64
+
 META = "io.modelcontextprotocol/"
 SHARED = "shared://text"
+#: With the offer "raw": a prompt that answers with its argument "json", byte for byte, and the
+#: start of resources that answer with the JSON text that their URI goes on with, in base64url.
+RAW = "raw"
 
 
 class Offers:
@@ -12,6 +17,7 @@ class Offers:
         self.names = set(filter(None, options.offers.split(",")))
         self.broken = set(filter(None, options.broken.split(",")))
         self.prompts = ["greet", "summary"] + [f"p{i:04}" for i in range(options.prompts)]
+        self.prompts += [RAW] if RAW in self.names else []
         self.resources = [self.uri("static"), SHARED]
         self.resources += [self.uri(f"r{i:04}") for i in range(options.resources)]
         self.subscribed = set()
@@ -49,6 +55,8 @@ class Offers:
     def get_prompt(self, params):
         if "prompts" not in self.names or params["name"] not in self.prompts:
             return None
+        if params["name"] == RAW:
+            return params["arguments"]["json"].encode()
         words = f"{params['name']} of {self.name} for {params.get('arguments', {}).get('who')}"
         return {"messages": [{"role": "user", "content": {"type": "text", "text": words}}]}
 
@@ -58,6 +66,10 @@ class Offers:
             return None
         if "missing" in uri:
             return None
+        start = self.uri(f"items/{RAW}.")
+        if RAW in self.names and uri.startswith(start):
+            encoded = uri[len(start) :]
+            return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         text = f"{uri} of {self.name}"
         return {"contents": [{"uri": uri, "mimeType": "text/plain", "text": text}]}
 

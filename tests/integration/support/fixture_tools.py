@@ -368,7 +368,7 @@ class Core:
             if found is None:
                 code = -32602 if call.modern else -32002
                 raise Refusal(code, "Resource not found", {"uri": params["uri"]})
-            return {**found, **self.hints(call)}
+            return found if isinstance(found, bytes) else {**found, **self.hints(call)}
         raise Refusal(-32601, f"Method not found: {method}")
 
     def refuse_probe(self, method):

@@ -9,8 +9,9 @@ from support.nexus_process import HttpFixture, json_lines, stdio_server
 
 
 class Transports(GatewayCase):
-    """One server of each kind; `server_log` reads what it received."""
+    """One server of each kind, which offers OFFERS too; `server_log` reads what it received."""
 
+    OFFERS = ""
     KINDS = ("stdio", "stdiomodern", "json", "sse", "modern", "dual", "oldsse", "fallback")
 
     @classmethod
@@ -28,15 +29,18 @@ class Transports(GatewayCase):
         }
         for kind in options.keys() & set(cls.KINDS):
             more = options[kind]
-            fixture = HttpFixture("--name", kind, "--log", cls.logs[kind], *more)
+            fixture = HttpFixture(*cls.common(kind), *more)
             cls.addClassCleanup(fixture.stop)
             http[kind] = fixture.config("sse" if kind == "oldsse" else "http")
-        log = lambda kind: ("--name", kind, "--log", cls.logs[kind])
         return {
-            "stdio": stdio_server(*log("stdio")),
-            "stdiomodern": stdio_server(*log("stdiomodern"), "--era", "modern"),
+            "stdio": stdio_server(*cls.common("stdio")),
+            "stdiomodern": stdio_server(*cls.common("stdiomodern"), "--era", "modern"),
             **http,
         }
+
+    @classmethod
+    def common(cls, kind):
+        return ("--name", kind, "--log", cls.logs[kind], "--offers", cls.OFFERS)
 
     def server_log(self, kind):
         if not os.path.exists(self.logs[kind]):
