@@ -124,7 +124,7 @@ result<std::string> gateway_client::get(std::string_view path, time_point deadli
 
 result<std::string> gateway_client::post(std::string_view path, std::string_view body,
                                          time_point deadline) {
-  return read_api(http_.post(path, "Content-Type: application/json\r\n", body, {}, deadline));
+  return read_api(http_.post(path, {}, body, {}, deadline));
 }
 
 result<std::string> gateway_client::read_api(result<http_answer> answer) {
