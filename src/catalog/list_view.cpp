@@ -12,6 +12,8 @@ namespace {
 
 /// Tells clients that what is listed belongs to a server that does not answer.
 constexpr std::string_view unavailable_mark = R"("dev.nexus/unavailable":true)";
+/// Key of the server's own name of what is listed under an alias.
+constexpr std::string_view original_name_key = R"("dev.nexus/name":)";
 
 /// A range of a definition and what stands in its place.
 struct edit {
@@ -19,16 +21,21 @@ struct edit {
   std::string text;
 };
 
-/// Puts the mark into "_meta", which is made where there is none and where it is no object.
-edit mark_unavailable(std::string_view definition, const item& t) {
-  const std::string mark(unavailable_mark);
+/// Puts members into "_meta", which is made where there is none and where it is no object.
+edit add_to_meta(std::string_view definition, const item& t, const std::string& members) {
   if (t.meta_bytes == 0)
-    return {1, 0, "\"_meta\":{" + mark + "},"};
+    return {1, 0, "\"_meta\":{" + members + "},"};
   const auto meta = definition.substr(t.meta_offset, t.meta_bytes);
   if (meta.front() != '{')
-    return {t.meta_offset, t.meta_bytes, '{' + mark + '}'};
+    return {t.meta_offset, t.meta_bytes, '{' + members + '}'};
   const bool empty = meta.find('"') == std::string_view::npos;
-  return {t.meta_offset + 1u, 0, mark + (empty ? "" : ",")};
+  return {t.meta_offset + 1u, 0, members + (empty ? "" : ",")};
+}
+
+/// True when `public_name` does not show what the server itself calls `t`.
+bool is_alias(std::string_view public_name, std::string_view server, std::string_view own) {
+  return public_name != own && !(public_name.size() == server.size() + 2 + own.size() &&
+                                 public_name.starts_with(server) && public_name.ends_with(own));
 }
 
 /// What follows the server's prefix of a name; the whole name when there is none.
@@ -37,9 +44,10 @@ std::string_view without_prefix(std::string_view name) noexcept {
   return cut == std::string_view::npos ? name : name.substr(cut + 2);
 }
 
-/// Appends the definition with its public name and, for a dead server, the mark.
+/// Appends the definition with its public name and what "_meta" has to say about it.
+/// @param renamed the configuration has chosen the name
 void append_definition(std::string& out, const server_part& part, const item_list& list,
-                       const item& t, std::string_view public_name) {
+                       const item& t, std::string_view public_name, bool renamed) {
   const std::string_view definition = list.definition(t);
   std::vector<edit> edits;
   if (public_name != t.name) {
@@ -47,8 +55,14 @@ void append_definition(std::string& out, const server_part& part, const item_lis
     json::append_string(quoted, public_name);
     edits.push_back({t.name_offset, t.name_bytes, std::move(quoted)});
   }
-  if (!part.available)
-    edits.push_back(mark_unavailable(definition, t));
+  std::string marks(part.available ? "" : unavailable_mark);
+  if (!renamed && is_alias(public_name, part.name, t.name)) {
+    marks += marks.empty() ? "" : ",";
+    marks += original_name_key;
+    json::append_string(marks, t.name);
+  }
+  if (!marks.empty())
+    edits.push_back(add_to_meta(definition, t, marks));
   if (edits.size() == 2 && edits[1].offset < edits[0].offset)
     std::swap(edits[0], edits[1]);
   std::size_t at = 0;
@@ -66,7 +80,7 @@ void list_view::add(std::string public_name, const server_part& part, list_kind 
                     const item_list* list, const config::vmcp_tool* change) {
   if (list == nullptr)
     list = &part.catalogue->list(kind);
-  append_definition(text_, part, *list, t, public_name);
+  append_definition(text_, part, *list, t, public_name, change != nullptr && !change->name.empty());
   text_ += ',';
   ends_.push_back(text_.size());
   wraps_output_ = wraps_output_ || t.wraps_output;

@@ -46,6 +46,8 @@ std::string capabilities_of(const offered& offers, bool modern) {
 
 view_builder::view_builder(list_kind kind, naming mode, const std::vector<server_part>& parts)
     : kind_(kind), mode_(mode), parts_(parts), view_(std::make_shared<list_view>()) {
+  for (const auto& part : parts_)
+    servers_.insert(part.name);
   if (mode_ == naming::bare && !by_uri())
     for (const auto& part : parts_)
       if (part.catalogue)
@@ -108,14 +110,25 @@ std::shared_ptr<const list_view> view_builder::own(const server_part& part, list
   return view;
 }
 
+bool view_builder::reads_as_prefixed(std::string_view name, std::size_t bytes_min) const {
+  constexpr std::string_view mark = "__";
+  for (auto end = name.find(mark, bytes_min); end != std::string_view::npos;
+       end = name.find(mark, end + 1))
+    if (servers_.contains(name.substr(0, end)))
+      return true;
+  return false;
+}
+
 void view_builder::add_by_name(const server_part& part) {
   for (const auto& entry : part.catalogue->list(kind_).items()) {
     if (is_hidden(part, entry))
       continue;
     std::string name = prefixed_name(part.name, entry.name);
+    if (reads_as_prefixed(name, part.name.size() + 1))
+      name = aliased_name(part.name, entry.name);
     if (mode_ == naming::bare) {
       std::string bare = bare_name(part.name, entry.name);
-      if (bare_uses_[bare] == 1)
+      if (bare_uses_[bare] == 1 && !reads_as_prefixed(bare, 1))
         name = std::move(bare);
     }
     if (!taken_.insert(name).second) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -36,6 +37,10 @@ class view_builder {
     return kind_ == list_kind::tools && part.hidden && part.hidden->contains(entry.name);
   }
   void add_by_name(const server_part& part);
+  /// True when `name` begins like those of a configured server whose name has at least `bytes_min`
+  /// bytes: "a" with "b__c" and "a__b" with "c" would be called the same. The server with the
+  /// longer name has it, connected or not, so that a name never comes to mean another tool.
+  [[nodiscard]] bool reads_as_prefixed(std::string_view name, std::size_t bytes_min) const;
   /// URIs stand in results too, where they cannot be rewritten safely, so they keep their form and
   /// the first server in order has them.
   void add_by_uri(const server_part& part, std::vector<std::string>& problems);
@@ -44,6 +49,7 @@ class view_builder {
   const naming mode_;
   const std::vector<server_part>& parts_;
   std::shared_ptr<list_view> view_;
+  std::unordered_set<std::string_view> servers_; ///< names of all parts
   std::unordered_map<std::string, std::size_t> bare_uses_;
   std::unordered_set<std::string> taken_;
 };

@@ -140,6 +140,48 @@ class OddTools(unittest.TestCase):
                 for public in echoes:
                     self.assertEqual(client.call(public, {"text": "x"}).text, "x")
 
+    def test_a_name_never_comes_to_mean_another_tool(self):
+        """"a" with "b__c" and "a__b" with "c" would be called alike; whichever connects first."""
+        one = tools_file(self, [{"name": "b__c", "inputSchema": OBJECT}])
+        two = tools_file(self, [{"name": "c", "inputSchema": OBJECT}])
+        bare = ("--bare", "--tools-file")
+        listed = []
+        for late in ("a", "a__b"):
+            servers = {"a": stdio_server(*bare, one), "a__b": stdio_server(*bare, two)}
+            servers[late]["args"] += ["--slow-start", "1.5"]
+            early = next(name for name in servers if name != late)
+            with Nexus(servers) as gateway:
+                gateway.wait_servers(early)
+                with gateway.legacy() as client:
+                    before = {name: client.call(name).text for name in names(client)}
+                    self.assertEqual(len(before), 1)
+                    gateway.wait_servers(late)
+                    after = {name: client.call(name).text for name in names(client)}
+                    self.assertEqual({**after, **before}, after)
+                    self.assertEqual(after["a__b__c"], "called c")
+                    listed.append(after)
+                    alias = next(t for t in client.tools() if t["name"] != "a__b__c")
+                    self.assertEqual(alias["_meta"]["dev.nexus/name"], "b__c")
+        self.assertEqual(listed[0], listed[1])
+
+    def test_aliases_survive_a_reconnect_and_other_servers(self):
+        path = tools_file(self, [{"name": "with.dot", "inputSchema": OBJECT}])
+        odd = stdio_server("--bare", "--tools-file", path)
+        with Nexus({"s": odd}) as gateway:
+            gateway.wait_servers()
+            with gateway.legacy() as client:
+                (alias,) = names(client)
+                os.kill(gateway.server_pid("s"), signal.SIGKILL)
+                eventually(lambda: gateway.servers()["s"]["restarts"] == 1)
+                gateway.wait_servers()
+                self.assertEqual(names(client), [alias])
+                gateway.write_config({"first": stdio_server(), "s": odd, "s_": odd})
+                gateway.reload()
+                eventually(lambda: "s_" in gateway.servers(), what="the reload")
+                gateway.wait_servers()
+                self.assertIn(alias, names(client))
+                self.assertEqual(client.call(alias).text, "called with.dot")
+
     def test_invalid_tools_do_not_cost_the_server(self):
         tools = [
             {"name": "no_type", "inputSchema": {"properties": {"a": {"type": "string"}}}},

@@ -146,6 +146,23 @@ TEST_CASE("snapshot marks the tools of servers that do not answer", "[catalog][s
   CHECK(s.all().find("s__n") != nullptr); // listed and routed all the same
 }
 
+TEST_CASE("an alias keeps the original beside it", "[catalog][snapshot]") {
+  const auto alias = prefixed_name("s", "a.b");
+  const std::string end = R"(,"inputSchema":{"type":"object"}})";
+  const std::string original = R"("dev.nexus/name":"a.b")";
+  const auto dotted = R"({"name":"a.b")" + end;
+  CHECK(shown(dotted, true) == R"({"_meta":{)" + original + R"(},"name":")" + alias + '"' + end);
+  CHECK(shown(dotted, false) == R"({"_meta":{"dev.nexus/unavailable":true,)" + original +
+                                    R"(},"name":")" + alias + '"' + end);
+  CHECK(shown(R"({"name":"a.b","_meta":{"x":1})" + end, true) ==
+        R"({"name":")" + alias + R"(","_meta":{)" + original + R"(,"x":1})" + end);
+  CHECK(shown(definition("plain"), true).find("dev.nexus") == std::string::npos);
+  CHECK(shown(definition("plain"), true, naming::bare).find("dev.nexus") == std::string::npos);
+  // At the server's own address its names are untouched.
+  const snapshot s(1, naming::prefixed, {raw_part("s", dotted, true)});
+  CHECK(whole(s.of_server(0)->list(list_kind::tools)) == dotted);
+}
+
 TEST_CASE("the fingerprint follows what a client can see", "[catalog][snapshot]") {
   const auto of = [](std::vector<server_part> parts, naming mode = naming::prefixed) {
     return snapshot(1, mode, std::move(parts)).all().fingerprint();
@@ -163,30 +180,43 @@ TEST_CASE("bare names are used as long as one server has them", "[catalog][snaps
   const snapshot s(1, naming::bare,
                    {part(0, "time", {"now", "zones"}), part(1, "clock", {"now", "x.y"})});
   CHECK(names_of(s.all()) == list{"time__now", "zones", "clock__now", bare_name("clock", "x.y")});
-  // A tool may be called like another one's prefixed name.
-  const snapshot t(1, naming::bare,
-                   {part(0, "a", {"b"}), part(1, "c", {"b"}), part(2, "d", {"a__b"})});
-  const auto names = names_of(t.all());
-  CHECK(names[0] == "a__b");
-  CHECK(names[1] == "c__b");
-  CHECK(names[2] == aliased_name("d", "a__b"));
+  // A tool may be called like another one's prefixed name, or like one that is to come.
+  const snapshot t(
+      1, naming::bare,
+      {part(2, "d", {"a__b", "e__f"}), part(0, "a", {"b", "a__g"}), {4, "e", nullptr, false}});
+  CHECK(names_of(t.all()) == list{"d__a__b", "d__e__f", "b", "a__a__g"});
 }
 
-TEST_CASE("the second of two equal names becomes an alias", "[catalog][snapshot]") {
-  const snapshot s(1, naming::prefixed, {part(0, "a", {"b__c"}), part(1, "a__b", {"c"})});
-  CHECK(names_of(s.all()) == list{"a__b__c", aliased_name("a__b", "c")});
-  CHECK(s.all().find(aliased_name("a__b", "c"))->slot == 1);
+TEST_CASE("the name of one tool never comes to mean another", "[catalog][snapshot]") {
+  // Both would be called a__b__c. Which of the servers is connected, or first, decides nothing.
+  const auto first = part(0, "a", {"b__c"}), second = part(1, "a__b", {"c"});
+  const server_part no_first{0, "a", nullptr, false}, no_second{1, "a__b", nullptr, false};
+  const auto alias = aliased_name("a", "b__c");
+  const auto listed_by = [](std::vector<server_part> parts) {
+    return names_of(snapshot(1, naming::prefixed, std::move(parts)).all());
+  };
+  CHECK(listed_by({first, second}) == list{alias, "a__b__c"});
+  CHECK(listed_by({second, first}) == list{"a__b__c", alias});
+  CHECK(listed_by({first, no_second}) == list{alias});
+  CHECK(listed_by({no_first, second}) == list{"a__b__c"});
+  const snapshot s(1, naming::prefixed, {first, second});
+  CHECK(s.all().find("a__b__c")->slot == 1);
+  CHECK(s.all().find(alias)->slot == 0);
+  // Alone, it is what it looks like; so is a prefix that ends in an underscore.
+  CHECK(listed_by({first}) == list{"a__b__c"});
+  CHECK(listed_by({part(0, "a", {"_b"}), {1, "a_", nullptr, false}}) ==
+        list{aliased_name("a", "_b")});
 }
 
 TEST_CASE("no list ever has a name twice", "[catalog][snapshot]") {
-  // "x" would be called as "a__x" is already; its alias is what another tool is called.
-  const auto alias = aliased_name("a__b", "c");
-  const auto tool = alias.substr(std::string("a__").size());
-  const snapshot s(1, naming::prefixed, {part(0, "a", {tool, "b__c"}), part(1, "a__b", {"c"})});
+  // "b__c" has an alias, and that is what another server's tool is called.
+  const auto alias = aliased_name("a", "b__c");
+  const auto tool = alias.substr(std::string("a__b__").size());
+  const snapshot s(1, naming::prefixed, {part(0, "a", {"b__c"}), part(1, "a__b", {tool})});
   const auto names = names_of(s.all());
   CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
-  CHECK(names == list{alias, "a__b__c"});
-  CHECK(s.of_server(1)->list(list_kind::tools).find("c") !=
+  CHECK(names == list{alias, aliased_name("a__b", tool)});
+  CHECK(s.of_server(1)->list(list_kind::tools).find(tool) !=
         nullptr); // still served at its own address
 }
 
