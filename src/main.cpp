@@ -13,7 +13,9 @@
 #include "actors/system.hpp"
 #include "base/log.hpp"
 #include "cli/cli.hpp"
+#include "cli/settings.hpp"
 #include "config/config.hpp"
+#include "config/reload.hpp"
 #include "net/child_process.hpp"
 
 namespace nexus {
@@ -150,9 +152,7 @@ class gateway_runner final : public cli::gateway_port {
 
   static void reload(gateway_system& gateway, const config::gateway& started_with,
                      const cli::serve_options& options) {
-    auto loaded =
-        config::load_file(options.config_path.empty() ? "nexus.json" : options.config_path,
-                          config::environment::of_process());
+    const auto loaded = cli::load_settings(options, config::environment::of_process());
     for (const auto& finding : loaded.findings) {
       if (finding.level == config::severity::error)
         log::error("config", "finding", {{"text", finding.to_string()}});
@@ -165,11 +165,9 @@ class gateway_runner final : public cli::gateway_port {
                         {{"remedy", "the running configuration stays; mend the file and send "
                                     "SIGHUP again"}});
     const auto& fresh = *loaded.value;
-    if ((options.listen.empty() && fresh.listen != started_with.listen) ||
-        (options.workers == 0 && fresh.workers != started_with.workers))
-      log::warn("config", "needs_restart", {{"keys", "listen, workers"}});
-    if (fresh.sealing_keys != started_with.sealing_keys)
-      log::warn("config", "needs_restart", {{"keys", "sealingKeys"}});
+    const auto late = config::keys_that_need_a_restart(started_with, fresh);
+    if (!late.empty())
+      log::warn("config", "needs_restart", {{"keys", fmt::format("{}", fmt::join(late, ", "))}});
     log::set_level(fresh.log_level);
     gateway.apply(fresh);
     log::info("config", "reloaded", {{"servers", fresh.servers.size()}});

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import tempfile
 import threading
 import time
 import unittest
@@ -16,6 +17,7 @@ from support.nexus_process import (
     alive,
     eventually,
     reactor,
+    stdio_gateway,
     stdio_server,
     within,
 )
@@ -217,6 +219,7 @@ class Signals(unittest.TestCase):
         self.addCleanup(gateway.kill)
         gateway.wait_servers()
         client = gateway.legacy()
+        self.addCleanup(client.close)
         probe = Connection(gateway.address)
         answers = []
         call = lambda: answers.append(client.call("alpha__sleep", {"seconds": 1.5}))
@@ -238,6 +241,7 @@ class Signals(unittest.TestCase):
         self.addCleanup(gateway.kill)
         gateway.wait_servers()
         client = gateway.legacy()
+        self.addCleanup(client.close)
         answers = []
 
         def call():
@@ -260,10 +264,8 @@ class Signals(unittest.TestCase):
         gateway = Nexus({"alpha": stdio_server()}).start()
         self.addCleanup(gateway.kill)
         gateway.wait_servers()
-        streams = [
-            gateway.legacy().open_stream(),
-            gateway.modern().listen({"toolsListChanged": True}),
-        ]
+        with gateway.legacy() as legacy, gateway.modern() as modern:
+            streams = [legacy.open_stream(), modern.listen({"toolsListChanged": True})]
         started = time.monotonic()
         gateway.signal(signal.SIGTERM)
         self.assertEqual(gateway.process.wait(15), 0)
@@ -276,6 +278,41 @@ class Signals(unittest.TestCase):
         self.addCleanup(gateway.kill)
         gateway.signal(signal.SIGINT)
         self.assertIn(gateway.process.wait(15), (0, 130))
+
+
+class Flags(unittest.TestCase):
+    def test_flags_win_over_the_file_after_a_reload_too(self):
+        config = {"exposure": "tools"}
+        with Nexus({"a": stdio_server()}, config=config, args=["--exposure", "meta"]) as gateway:
+            gateway.wait_servers()
+            with gateway.legacy() as client:
+                names = lambda: [tool["name"] for tool in client.tools()]
+                self.assertIn("call-tool", names())
+                since = len(gateway.log())
+                gateway.write_config(
+                    {"a": stdio_server(), "b": stdio_server()}, config={**config, "listen": ":1"}
+                )
+                gateway.signal(signal.SIGHUP)
+                gateway.wait_log("config: finding.*insecureListen", since=since)
+                gateway.write_config({"a": stdio_server(), "b": stdio_server()}, config=config)
+                gateway.signal(signal.SIGHUP)
+                gateway.wait_log("config: reloaded", since=since)
+                gateway.wait_servers("b")
+                self.assertIn("call-tool", names())
+                self.assertNotIn("b__echo", names())
+
+    def test_stdio_shows_the_meta_tools_after_a_reload_too(self):
+        handle, path = tempfile.mkstemp(suffix=".json")
+        self.addCleanup(os.unlink, path)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"reactor": reactor(), "mcpServers": {"a": stdio_server()}}, file)
+        with stdio_gateway(path) as client:
+            client.initialize()
+            client.process.send_signal(signal.SIGHUP)
+            reloaded = lambda: any("config: reloaded" in line for line in client.stderr_lines)
+            eventually(reloaded, what="the reload")
+            self.assertIn("call-tool", [tool["name"] for tool in client.tools()])
+            self.assertEqual(client.close(), 0)
 
 
 class Reload(unittest.TestCase):
@@ -351,6 +388,22 @@ class Reload(unittest.TestCase):
         since = self.reload()
         self.gateway.wait_log(r"nexus\.json", since=since)
         self.assertEqual(self.pids(), before)
+
+    def test_what_only_a_start_reads_is_named(self):
+        config = {
+            "allowedHosts": ["h.example"],
+            "limits": {"bodyBytes": "8MiB"},
+            "log": {"level": "debug"},
+            "workers": 7,  # the flag has decided that
+        }
+        self.gateway.write_config(self.servers, config=config)
+        since = self.reload()
+        found = self.gateway.wait_log("needs_restart.*", since=since).group(0)
+        self.assertIn("allowedHosts", found)
+        self.assertIn("limits.bodyBytes", found)
+        self.assertNotIn("log", found)
+        self.assertNotIn("workers", found)
+        self.gateway.wait_log("config: reloaded", since=since)
 
     def test_filters_change_without_harm(self):
         before = self.pids()
