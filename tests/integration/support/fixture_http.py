@@ -90,7 +90,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def event(self, message, name="message"):
         data = message if isinstance(message, bytes) else json.dumps(message).encode()
-        block = b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+        lines = b"".join(b"data: " + line + b"\n" for line in data.splitlines())
+        block = b"event: " + name.encode() + b"\n" + lines + b"\n"
         self.wfile.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
         self.wfile.flush()
 
@@ -199,7 +200,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         final = []
 
         def send(reply):
-            if isinstance(reply, bytes) or "method" not in reply:
+            if b'"method"' not in reply if isinstance(reply, bytes) else "method" not in reply:
                 final.append(reply)
 
         self.core.dispatch(message, raw, send, self.peer_gone)

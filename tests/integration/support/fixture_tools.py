@@ -103,6 +103,22 @@ def tool_raw(_, arguments):
     return arguments["json"].encode()
 
 
+def tool_speak(call, arguments):
+    """Tells each of the texts as progress and the last one as its result, in JSON that is not ASCII
+    only and has `space` between its tokens."""
+    space, texts = arguments.get("space", ""), arguments["texts"]
+    encode = lambda value: json.dumps(
+        value, ensure_ascii=False, separators=("," + space, ":" + space)
+    ).encode()
+    for number, told in enumerate(texts, 1):
+        if call.token is not None:
+            params = {"progressToken": call.token, "progress": number, "message": told}
+            method = "notifications/progress"
+            call.send(encode({"jsonrpc": "2.0", "method": method, "params": params}))
+    call.wait(0.05)
+    return encode(text(texts[-1]))
+
+
 def tool_received(call, _):
     """The request as it arrived, as text."""
     return text(call.raw.decode("utf-8", "replace"))
@@ -188,7 +204,7 @@ OFFER_TOOLS = {
     "touch": fixture_offers.touch,
     "relist": fixture_offers.relist,
 }
-SLOW = {"sleep", "progress", "log", "late", "ask"}
+SLOW = {"sleep", "progress", "speak", "log", "late", "ask"}
 
 
 def definition(name):
