@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/rate_limit.hpp"
 #include "catalog/server_catalogue.hpp"
 #include "engine/channel.hpp"
 #include "engine/control.hpp"
@@ -165,6 +166,8 @@ class server_link final : private channel_handler, private http_call_handler {
   bool heard_ = false; ///< something came over the channel
   bool probe_harmed_child_ = false;
   time_point started_;
+  /// What the server makes us write into the log.
+  rate_limit complaints_{limits::child_stderr_lines_per_second};
 };
 
 } // namespace nexus::engine

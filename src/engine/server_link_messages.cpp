@@ -179,8 +179,9 @@ void server_link::on_channel_text(std::string_view text) {
   if (!id || *id < 0) {
     if (!answer)
       return on_foreign_message(message);
-    log::warn("server", "answer_without_our_id",
-              {{"server", start_.settings->name}, {"id", key.raw.substr(0, 64)}});
+    if (complaints_.allow(home_.now()))
+      log::warn("server", "answer_without_our_id",
+                {{"server", start_.settings->name}, {"id", key.raw.substr(0, 64)}});
     return;
   }
   if (answer && requests_.contains(*id)) {
@@ -207,10 +208,11 @@ void server_link::on_channel_text(std::string_view text) {
 }
 
 void server_link::unreadable(std::string_view text, const error& reason) {
-  log::warn("server", "unreadable_line",
-            {{"server", start_.settings->name},
-             {"reason", reason.message},
-             {"line", text.substr(0, 200)}});
+  if (complaints_.allow(home_.now()))
+    log::warn("server", "unreadable_line",
+              {{"server", start_.settings->name},
+               {"reason", reason.message},
+               {"line", text.substr(0, 200)}});
   // A banner is harmless, and so is a whole message that is none of ours. Something that only
   // begins as one was meant to be an answer: when one call alone can be meant, it fails now instead
   // of at its deadline.

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/rate_limit.hpp"
 #include "engine/control.hpp"
 #include "engine/exchange.hpp"
 #include "engine/http_pool.hpp"
@@ -144,6 +145,7 @@ class upstream {
   void transmit(exchange& x);
   void post_to_home(std::string message, std::uint64_t link);
   /// Whether an HTTP answer says that the server forgot the session.
+  void on_foreign_answer(exchange& x, const mcp::message& message);
   [[nodiscard]] bool lost_session(unsigned status, std::string_view body) const;
   void send_again(exchange& x);
   /// The response ended before the answer: has the rest of its event stream asked for, if the
@@ -205,6 +207,8 @@ class upstream {
   const std::uint32_t slot_;
   std::shared_ptr<server_runtime> runtime_;
   metrics::server_block& metrics_;
+  /// What the server makes us write into the log.
+  rate_limit complaints_{limits::child_stderr_lines_per_second};
   endpoint_ptr endpoint_;
   std::optional<http_target> target_;
   std::unique_ptr<http_pool> pool_;

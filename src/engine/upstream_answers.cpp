@@ -275,13 +275,26 @@ void upstream::on_call_message(exchange& x, std::string_view text) {
   const auto id = json::to_int64(message.id);
   const bool ours = (id && *id == x.downstream_id) ||
                     (message.kind == message_kind::error_response && !message.id);
-  if (!ours) {
-    log::warn("server", "answer_without_our_id", {{"slot", slot_}});
-    return;
-  }
+  if (!ours)
+    return on_foreign_answer(x, message);
   pool_->detach(*x.call);
   x.call = nullptr;
   answer_response(x, message);
+}
+
+void upstream::on_foreign_answer(exchange& x, const mcp::message& message) {
+  if (complaints_.allow(owner_.now()))
+    log::warn("server", "answer_without_our_id",
+              {{"server", endpoint_->settings->name}, {"id", message.id.raw.substr(0, 64)}});
+  // The right one may still come on a stream. A whole body was the answer: the connection and the
+  // server have come apart, and the next call would get what belongs to this one.
+  const auto type = http_pool::head_of(*x.call).headers.find("content-type").value_or("");
+  if (http::media_type_is(type, "text/event-stream"))
+    return;
+  pool_->cancel(*x.call);
+  x.call = nullptr;
+  answer_failure(x, call_result::protocol_error, "answered another request",
+                 fmt::format("the answer has the id {}", message.id.raw.substr(0, 64)));
 }
 
 bool upstream::lost_session(unsigned status, std::string_view body) const {

@@ -408,6 +408,16 @@ class Bytes(ChaosCase):
         self.recovers()
         self.settled()
 
+    def test_garbage_flood(self):
+        gateway = self.ready("garbage-flood")
+        lines = len(gateway.log())
+        answer = self.fault()
+        self.assertEqual(answer.text, "recovered")
+        written = len(gateway.log()) - lines
+        self.assertLess(written, 50 + 20 * answer.seconds, "stdout reaches the log without a limit")
+        self.recovers()
+        self.settled()
+
     def test_stderr_line_of_8_mib(self):
         gateway = self.ready("stderr-long-line")
         self.assertEqual(self.fault().text, "recovered")

@@ -113,6 +113,14 @@ def banner(request_id):
     write(b"Server ready!\n[info] {not json}\n\n   \n123\ntrue\n" + encoded(request_id) + b"\n")
 
 
+def garbage_flood(request_id):
+    """A hundred thousand lines that are no messages, and as many answers that nobody waits for."""
+    for _ in range(100):
+        write(b"not a message\n" * 1000)
+        write(b'{"jsonrpc":"2.0","id":"nobody","result":{}}\n' * 1000)
+    good(request_id, "recovered")
+
+
 def stderr_flood(request_id):
     def flood():
         piece = (b"E" * 200 + b"\n") * 5000
@@ -266,6 +274,7 @@ FAULTS = {
     "invalid-utf8": invalid_utf8,
     "nul": nul,
     "banner": banner,
+    "garbage-flood": garbage_flood,
     "stderr-flood": stderr_flood,
     "stderr-long-line": stderr_long_line,
     "answer-twice": answer_twice,
