@@ -18,6 +18,8 @@ namespace {
 /// Pipelined bytes that are kept while an answer is under way.
 constexpr std::size_t pending_bytes_max = 64 * 1024;
 constexpr seconds tick_max{5};
+/// What a slow reader has to take of its answers within the idle timeout to be waited for.
+constexpr std::size_t unread_step_bytes = 64 * 1024;
 
 http::request_limits parser_limits(const config::tunable_limits& limits) {
   http::request_limits bounds;
@@ -65,7 +67,8 @@ void http_connection::on_data(std::string_view bytes) {
 
 void http_connection::consume(std::string_view bytes) {
   consuming_ = true;
-  while (state_ == state::reading && !bytes.empty()) {
+  // A request that has begun is read to its end, lest its time run out.
+  while (state_ == state::reading && !bytes.empty() && !(parser_.idle() && is_backed_up())) {
     if (parser_.idle())
       since_ = worker_.now();
     const bool had_head = parser_.head_done();
@@ -93,8 +96,25 @@ void http_connection::consume(std::string_view bytes) {
   consuming_ = false;
   if (state_ == state::hosting && !bytes.empty())
     guest_->on_bytes(bytes);
-  if (state_ == state::answering && !bytes.empty())
-    pending_.insert(0, bytes);
+  const bool goes_on = state_ == state::answering || state_ == state::reading;
+  if (!goes_on || bytes.empty())
+    return;
+  pending_.insert(0, bytes);
+  if (state_ == state::reading)
+    stream_->pause_reading(); // until what is queued has drained
+}
+
+bool http_connection::is_backed_up() const noexcept {
+  return stream_->queued_bytes() > limits::write_queue_high_bytes;
+}
+
+void http_connection::consume_pending() {
+  if (state_ != state::reading || consuming_ || pending_.empty() || is_backed_up())
+    return;
+  const auto bytes = std::move(pending_);
+  pending_.clear();
+  stream_->resume_reading();
+  consume(bytes);
 }
 
 void http_connection::on_end() {
@@ -115,6 +135,7 @@ void http_connection::on_drained() {
   if (guest_)
     return guest_->on_drained();
   follow();
+  consume_pending();
 }
 
 void http_connection::client_gone() {
@@ -188,7 +209,9 @@ void http_connection::on_tick() {
   worker_.reactor().arm(tick_, tick_of(limits));
   if (state_ == state::reading) {
     if (parser_.idle()) {
-      if (waited >= limits.idle_timeout)
+      if (is_being_read())
+        since_ = worker_.now();
+      else if (waited >= limits.idle_timeout)
         return close();
     } else if (waited >= (parser_.head_done() ? limits.body_timeout : limits.header_timeout)) {
       worker_.metrics().refusals.add(metrics::refusal::http_timeout);
@@ -211,9 +234,24 @@ void http_connection::on_tick() {
   append_comment({});
 }
 
+bool http_connection::is_being_read() noexcept {
+  if (unread_ == 0 && stream_->queued_bytes() == 0)
+    return false;
+  const auto left = stream_->unread_bytes();
+  const bool goes_on =
+      left > unread_ || left + unread_step_bytes <= unread_ || (left == 0 && unread_ > 0);
+  if (goes_on)
+    unread_ = left;
+  return goes_on;
+}
+
 void http_connection::drain() {
   stop_when_done_ = true;
-  if (state_ == state::reading && parser_.idle())
+  if (state_ != state::reading || !parser_.idle())
+    return;
+  if (stream_->queued_bytes() > 0)
+    close_after_flush(); // its last answer is still being read
+  else
     close();
 }
 
@@ -330,7 +368,7 @@ void http_connection::send_message(const gateway::pieces& message, event_weight 
     begin_events();
   }
   // Progress and log messages are dropped before the answer is when a reader is slow.
-  if (stream_->queued_bytes() > limits::write_queue_high_bytes)
+  if (is_backed_up())
     return;
   append_event(message.to_string(), weight);
   stream_->flush();
@@ -360,12 +398,7 @@ void http_connection::finish_response() {
   state_ = state::reading;
   since_ = last_written_ = worker_.now();
   parser_.reset();
-  if (consuming_ || pending_.empty())
-    return;
-  const auto bytes = std::move(pending_);
-  pending_.clear();
-  stream_->resume_reading();
-  consume(bytes);
+  consume_pending();
 }
 
 } // namespace nexus::engine

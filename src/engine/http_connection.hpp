@@ -53,6 +53,12 @@ class http_connection final : private net::stream_handler,
   void on_error(const error& reason) override;
   void on_drained() override;
   void consume(std::string_view bytes);
+  /// Goes on with what came while an answer was under way, or was not being read.
+  void consume_pending();
+  /// True while no further request is served, because the answers before it are not being read.
+  [[nodiscard]] bool is_backed_up() const noexcept;
+  /// True when the client has taken a good part of its last answer since this was asked last.
+  [[nodiscard]] bool is_being_read() noexcept;
   void client_gone();
   void on_tick();
   void close();
@@ -162,7 +168,8 @@ class http_connection final : private net::stream_handler,
   const std::uint64_t id_;
   net::stream_ptr stream_;
   http::request_parser parser_;
-  std::string pending_; ///< bytes of pipelined requests
+  std::string pending_;    ///< bytes of pipelined requests
+  std::size_t unread_ = 0; ///< of answers, when is_being_read() last found some taken
   state state_ = state::reading;
   exchange* active_ = nullptr;
   std::unique_ptr<batch> batch_;

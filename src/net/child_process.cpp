@@ -77,6 +77,9 @@ class child_io final : public stream {
   [[nodiscard]] std::size_t queued_bytes() const noexcept override {
     return pipes_->queued_bytes();
   }
+  [[nodiscard]] std::size_t unread_bytes() const noexcept override {
+    return pipes_->unread_bytes();
+  }
   void pause_reading() override { pipes_->pause_reading(); }
   void resume_reading() override { pipes_->resume_reading(); }
   void shutdown_write() override { pipes_->shutdown_write(); }

@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/assert.hpp"
@@ -17,6 +19,8 @@ namespace {
 /// A closing stream may take this many stall timeouts in all, so that a peer that takes a byte now
 /// and then does not hold its buffers for ever.
 constexpr int linger_stalls_max = 10;
+/// A stalled peer is looked at so often before it is given up.
+constexpr int stall_looks = 4;
 /// What is read at most of a peer that no longer takes anything, before it is given up.
 constexpr std::size_t last_words_bytes_max = 1024 * 1024;
 
@@ -208,7 +212,9 @@ void io_stream::sent(std::size_t bytes) {
     drained_pending_ = true;
     reactor_->defer(*this);
   }
-  if (stall_.armed())
+  if (stall_.armed() && !lingering_)
+    note_progress(reactor_->read_clock(), kernel_holds());
+  else if (stall_.armed())
     arm_stall(reactor_->write_stall_timeout());
 }
 
@@ -228,8 +234,31 @@ void io_stream::all_sent() {
 }
 
 void io_stream::await_progress() {
-  if (!stall_.armed())
+  if (stall_.armed())
+    return;
+  if (!lingering_)
+    note_progress(reactor_->read_clock(), kernel_holds());
+  else
     arm_stall(reactor_->write_stall_timeout());
+}
+
+void io_stream::note_progress(time_point now, std::size_t held) {
+  progress_at_ = now;
+  held_by_kernel_ = held;
+  arm_stall(reactor_->write_stall_timeout() / stall_looks);
+}
+
+std::size_t io_stream::unread_bytes() const noexcept {
+  return dead_ ? 0 : queued_bytes() + kernel_holds();
+}
+
+std::size_t io_stream::kernel_holds() const noexcept {
+  int count = 0;
+  reactor_->count_system_call();
+  // pipe(7), tcp(7)
+  if (::ioctl(write_fd_, writes_socket_ ? SIOCOUTQ : FIONREAD, &count) != 0)
+    return 0;
+  return static_cast<std::size_t>(count);
 }
 
 void io_stream::arm_stall(nanoseconds delay) {
@@ -245,9 +274,15 @@ void io_stream::arm_stall(nanoseconds delay) {
 
 void io_stream::on_stall() {
   if (lingering_)
-    finish_lingering();
-  else
-    fail(errc::timed_out, 0);
+    return finish_lingering();
+  // A kernel that holds megabytes asks for more long after the peer has begun to take them.
+  const auto held = kernel_holds();
+  const auto now = reactor_->read_clock();
+  if (held < held_by_kernel_)
+    return note_progress(now, held);
+  if (now - progress_at_ >= reactor_->write_stall_timeout())
+    return fail(errc::timed_out, 0);
+  arm_stall(reactor_->write_stall_timeout() / stall_looks);
 }
 
 // ---- Closing

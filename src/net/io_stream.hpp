@@ -18,6 +18,7 @@ class io_stream : public stream, public io_object {
   [[nodiscard]] std::size_t queued_bytes() const noexcept final {
     return dead_ ? 0 : sending_.size() - sent_ + out_.size();
   }
+  [[nodiscard]] std::size_t unread_bytes() const noexcept final;
   void pause_reading() final { paused_ = true; }
   void resume_reading() final;
   void shutdown_write() final;
@@ -80,6 +81,9 @@ class io_stream : public stream, public io_object {
   void deliver_end();
   void deliver_error();
   void drain_before_error();
+  /// What the peer has still to take of what the kernel took.
+  [[nodiscard]] std::size_t kernel_holds() const noexcept;
+  void note_progress(time_point now, std::size_t held);
   void on_stall();
   void finish_lingering() noexcept;
   void arm_stall(nanoseconds delay);
@@ -106,6 +110,8 @@ class io_stream : public stream, public io_object {
   bool restore_read_blocking_ = false;
   bool restore_write_blocking_ = false;
   bool stall_has_action_ = false;
+  std::size_t held_by_kernel_ = 0; ///< when the peer was last seen to go on
+  time_point progress_at_{};
   time_point linger_until_{};
   std::optional<error> error_;
   timer stall_;

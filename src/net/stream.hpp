@@ -60,6 +60,8 @@ class stream {
   virtual void flush() = 0;
   /// Bytes that the kernel has not taken yet, out() included.
   [[nodiscard]] virtual std::size_t queued_bytes() const noexcept = 0;
+  /// The same with what the kernel has taken and the peer has not. @cost a system call
+  [[nodiscard]] virtual std::size_t unread_bytes() const noexcept = 0;
   /// Stops and restarts on_data(): back-pressure for the peer.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;

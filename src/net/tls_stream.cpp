@@ -64,6 +64,9 @@ class tls_stream final : public stream, private stream_handler {
   [[nodiscard]] std::size_t queued_bytes() const noexcept override {
     return out_.size() + inner_->queued_bytes();
   }
+  [[nodiscard]] std::size_t unread_bytes() const noexcept override {
+    return out_.size() + inner_->unread_bytes();
+  }
   void pause_reading() override;
   void resume_reading() override;
   void shutdown_write() override;

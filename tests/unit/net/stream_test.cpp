@@ -199,6 +199,25 @@ TEST_CASE("stream gives up a peer that takes nothing, not one that is slow", "[n
   CHECK(heard == message);
 }
 
+TEST_CASE("stream sees a slow peer go on while the kernel still holds megabytes", "[net][stream]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  auto r = make_reactor(kind);
+  dynamic_cast<reactor_base&>(*r).set_write_stall_timeout_for_test(milliseconds(600));
+  raw_pair slow(*r);
+  slow.ours.send(pattern(16'000'000));
+  std::vector<char> sink(16'000);
+  const auto end = std::chrono::steady_clock::now() + milliseconds(4000);
+  auto before = slow.ours.stream->unread_bytes();
+  CHECK(before >= slow.ours.stream->queued_bytes());
+  while (std::chrono::steady_clock::now() < end && slow.ours.seen.errors.empty()) {
+    run_for(*r, milliseconds(25));
+    static_cast<void>(::recv(slow.theirs, sink.data(), sink.size(), MSG_DONTWAIT));
+  }
+  CHECK(slow.ours.seen.errors.empty());
+  CHECK(slow.ours.stream->unread_bytes() < before);
+}
+
 TEST_CASE("stream whose peer died while it writes hears its last words, then the error",
           "[net][stream]") {
   const auto kind = GENERATE(from_range(kinds_here()));
