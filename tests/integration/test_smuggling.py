@@ -1,5 +1,5 @@
-"""Requests within requests (hazard H07): whatever the framing claims, no server hears of a call that
-the gateway did not answer, and nothing follows on a connection whose framing is in doubt."""
+"""Requests within requests (hazard H07): whatever the framing claims, no server hears of a call
+that the gateway did not answer, and nothing follows on a connection whose framing is in doubt."""
 
 import json
 import unittest
@@ -162,8 +162,8 @@ class Smuggling(GatewayCase):
         )
 
     def test_a_body_stays_a_body(self):
-        """CL.0 and early answers: a request that is answered without its body being wanted takes the
-        body with it, or the connection."""
+        """CL.0 and early answers: a request that is answered without its body being wanted takes
+        the body with it, or the connection."""
         inner, ping = self.inner, self.ping
         length = ("Content-Length", len(inner))
         chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)

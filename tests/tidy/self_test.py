@@ -9,6 +9,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from sources import Exceptions, Tree, blank, functions  # noqa: E402
+import documents  # noqa: E402
 import layering  # noqa: E402
 import style  # noqa: E402
 
@@ -121,6 +122,27 @@ class TidyTest(unittest.TestCase):
                    "struct big_too {\n" + "  int a;\n" * 100 + "};\n")
         self.write("tests/fuzz/corpus/http/a.txt", "recorded \t \n")
         self.assertEqual(self.style(), [])
+
+    def test_documents(self):
+        self.write("src/net/CMakeLists.txt", "")
+        self.write("docs/other.md", "# A heading, with `code`\n")
+        right = ("# Map\n`src/`, `actors/`, `docs`\n\n| 3 | `src/net` | rings |\n"
+                 "| 6 | `src/main.cpp` | all |\n`net/ring.*`, `net/r*.hpp` and `tools/list`\n"
+                 "[a](other.md#a-heading-with-code) [b](https://x.example/y) [c](#map)\n"
+                 "```\n[not](a-link.md) `src/nothing`\n```\n")
+        for added, expected in (
+                ("", None), ("[a](gone.md)", "gone.md"), ("[a](other.md#gone)", "#gone"),
+                ("`net/gone.cpp`", "net/gone.cpp"), ("| 1 | `src/json` | x |", "src/json"),
+                ("| 2 | `src/net` | x |", "not of level 2")):
+            with self.subTest(added=added):
+                self.write("docs/ARCHITECTURE.md", right + added + "\n")
+                problems = documents.check(Tree(self.root))
+                self.assertEqual(len(problems), 1 if expected else 0, problems)
+                self.assertIn(expected or "", "".join(problems))
+        self.write("docs/ARCHITECTURE.md", "`src`, `docs`\n")
+        problems = documents.check(Tree(self.root))
+        self.assertEqual([problem.split(": ")[1] for problem in problems],
+                         ["the code map leaves src/net out", "the folder actors is named nowhere"])
 
     def test_blank(self):
         for code, left in (('a("x{") /* { */ + \'{\' // {\n', "a( ) +"),

@@ -1,9 +1,10 @@
 """Checks the rules of the tree.
 
-usage: tidy.py layering|style|format|headers [--root FOLDER] [--compiler C++]
+usage: tidy.py layering|style|documents|format|headers [--root FOLDER] [--compiler C++]
 
   layering  include directions, and libraries in the folder that owns them
   style     line, function and file lengths, and what is not written here
+  documents links of documents, and the code map of docs/ARCHITECTURE.md
   format    clang-format 14; exits with 77 where that is not installed
   headers   each header under src/ compiles alone
 """
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 
+import documents
 import layering
 import style
 from sources import Exceptions, Tree
@@ -55,7 +57,7 @@ def check_headers(tree, compiler):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__,
                                         formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("check", choices=["layering", "style", "format", "headers"])
+    arguments.add_argument("check", choices=["layering", "style", "documents", "format", "headers"])
     arguments.add_argument("--root", default=HERE.parent.parent)
     arguments.add_argument("--compiler", default="c++")
     chosen = arguments.parse_args()
@@ -65,6 +67,8 @@ def main():
         problems = layering.check(tree, Exceptions(lists / "allowed_includes.txt"))
     elif chosen.check == "style":
         problems = style.check(tree, Exceptions(lists / "exceptions.txt"))
+    elif chosen.check == "documents":
+        problems = documents.check(tree)
     elif chosen.check == "format":
         problems = check_format(tree)
     else:
