@@ -204,7 +204,7 @@ std::vector<std::string> resolve_sealing_keys(const node& root, const scope& wit
     else
       keys.emplace_back(trim(text.text));
   }
-  if (out.has_errors())
+  if (out.has_errors() || keys.empty())
     return keys;
   if (const auto ring = seal::key_ring::from_secrets(keys); !ring)
     out.error(list->at, "\"sealingKeys\": " + ring.error().message, remedy);

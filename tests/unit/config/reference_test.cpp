@@ -160,6 +160,37 @@ std::map<std::string, std::string> table_rows(const std::string& text) {
   return out;
 }
 
+/// The part of a page between a heading and the next one of that level.
+std::string section(const std::string& page, const std::string& heading) {
+  const std::size_t begin = page.find("\n## " + heading + "\n");
+  REQUIRE(begin != std::string::npos);
+  return page.substr(begin, page.find("\n## ", begin + 1) - begin);
+}
+
+bool is_json_value(std::string_view word) {
+  const bool nested = (word.starts_with('[') && word.ends_with(']')) ||
+                      (word.starts_with('{') && word.ends_with('}'));
+  return nested || std::string_view("\"0123456789").contains(word.front()) || word == "true" ||
+         word == "false" || word == "null";
+}
+
+/// The values that a table's row writes for its key: those of the columns for type and default, and
+/// the lists and objects of the examples beside them.
+names values_in(const std::string& row) {
+  names out;
+  const std::size_t type = row.find('|');
+  if (std::ranges::count(row, '|') < 3)
+    return out; // a table of something else
+  const std::size_t meaning = row.find('|', type + 1);
+  for (const auto& word : quoted_words(row.substr(0, meaning)))
+    if (is_json_value(word))
+      out.insert(word);
+  for (const auto& word : quoted_words(row.substr(meaning)))
+    if (is_json_value(word) && (word.starts_with('[') || word.starts_with('{')))
+      out.insert(word);
+  return out;
+}
+
 } // namespace
 
 TEST_CASE("reference: the schema knows the keys of the code", "[config][reference]") {
@@ -268,6 +299,58 @@ TEST_CASE("reference: the schema accepts the sample and refuses mistakes", "[con
     CAPTURE(text);
     CHECK_FALSE(fits(text));
   }
+}
+
+TEST_CASE("reference: every value that the page writes is valid", "[config][reference]") {
+  const std::string page = read_file(tree() / "docs" / "configuration.md");
+  const node root = schema();
+  const validator check(root);
+  const auto accepted = [&](const std::string& text) {
+    CAPTURE(text);
+    const auto parsed = detail::parse_jsonc(text);
+    REQUIRE(parsed.root);
+    CHECK(check.valid(*parsed.root, root));
+    const loaded out = load_text(text, "/cfg/nexus.json", world());
+    CHECK(all_findings(out.findings).empty());
+    CHECK(out.value);
+  };
+  std::size_t count = 0;
+  for (const auto& [key, row] : table_rows(section(page, "The gateway"))) {
+    if (key == "mcpServers")
+      continue;
+    for (const std::string& value : values_in(row)) {
+      if (value.starts_with("[\"{file:"))
+        continue; // a file that is not in this world
+      accepted("{\"mcpServers\": {}, \"" + key + "\": " + value + "}");
+      ++count;
+    }
+  }
+  for (const auto& [key, row] : table_rows(section(page, "A server"))) {
+    const auto is_ours = [&](const detail::server_key& known) {
+      return known.name == key && known.origin == detail::key_origin::ours;
+    };
+    if (std::ranges::none_of(detail::server_keys(), is_ours))
+      continue;
+    const bool remote = key == "headers" || key == "url" || key == "tls";
+    const std::string base = remote ? R"("url": "https://h.example/mcp")" : R"("command": "c")";
+    for (const std::string& value : values_in(row)) {
+      if (key == "type")
+        continue; // the other keys say what is fitting
+      std::string text =
+          "{\"mcpServers\": {\"s\": {" + base + ", \"" + key + "\": " + value + "}}}";
+      const std::size_t token = text.find("${TOKEN}");
+      if (token != std::string::npos)
+        text.replace(token, 8, "${API_KEY}");
+      accepted(text);
+      ++count;
+    }
+  }
+  for (const auto& entry : at(root, {"properties"}).members) {
+    const node* const usual = entry.value.get("default");
+    if (usual != nullptr && usual->is(node_kind::string))
+      accepted("{\"mcpServers\": {}, \"" + entry.key + "\": \"" + usual->text + "\"}");
+  }
+  CHECK(count > 50);
 }
 
 TEST_CASE("reference: the page's example is valid", "[config][reference]") {
