@@ -96,7 +96,7 @@ class Injection(Transports):
         for case in self.each(self.KINDS):
             with case as (kind, client):
                 for space in self.SPACES.get(kind, ("", "\n", "\r\n", "\r", "\n\n \t")):
-                    params = {"name": f"{kind}__speak", "arguments": self.arguments(space)}
+                    params = {"name": f"{kind}__utter", "arguments": self.arguments(space)}
                     if hasattr(client, "session"):
                         params["_meta"] = {"progressToken": "t"}
                         _, response = client.send("tools/call", params)
@@ -119,7 +119,7 @@ class Injection(Transports):
             for client in (outer.legacy(), outer.modern()):
                 for kind in ("stdio", "sse", "modern"):
                     with self.subTest(client=type(client).__name__, kind=kind):
-                        tool = f"inner__{kind}__speak"
+                        tool = f"inner__{kind}__utter"
                         answer = client.call(tool, self.arguments(), token="t")
                         told = [
                             n["params"]["message"]
@@ -133,7 +133,7 @@ class Injection(Transports):
         """eventsource-parser, which the TypeScript SDK uses."""
         if not os.path.isdir(os.path.join(MODULES, "eventsource-parser")):
             self.skipTest("the npm fleet is not installed (tests/integration/npm/install.sh)")
-        params = {"name": "stdio__speak", "arguments": self.arguments()}
+        params = {"name": "stdio__utter", "arguments": self.arguments()}
         client = self.legacy()
         _, response = client.send("tools/call", {**params, "_meta": {"progressToken": "t"}})
         script = (
@@ -190,7 +190,7 @@ class Lines(unittest.TestCase):
                 client.initialize()
                 for kind, texts in (("sse", HOSTILE), ("json", [])):
                     params = {
-                        "name": f"{kind}__speak",
+                        "name": f"{kind}__utter",
                         "arguments": {"texts": HOSTILE, "space": self.SPACE},
                         "_meta": {"progressToken": "t"},
                     }

@@ -108,7 +108,7 @@ class Readers(SlowCase):
         texts = ["p" * 4000] * 8000  # 32 MB
         connection = self.stubborn()
         with Peak(self.gateway) as peak:
-            connection.send(self.call("speak", 7, token="t", texts=texts[:1] * 400))
+            connection.send(self.call("utter", 7, token="t", texts=texts[:1] * 400))
             self.assertEqual(collect(connection.response(), 7, 0).text, texts[0])
             params = {"steps": 60000, "delay": 0}
             connection.send(self.call("progress", 8, token="t", **params))

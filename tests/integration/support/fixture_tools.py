@@ -103,7 +103,7 @@ def tool_raw(_, arguments):
     return arguments["json"].encode()
 
 
-def tool_speak(call, arguments):
+def tool_utter(call, arguments):
     """Tells each of the texts as progress and the last one as its result, in JSON that is not ASCII
     only and has `space` between its tokens."""
     space, texts = arguments.get("space", ""), arguments["texts"]
@@ -204,7 +204,7 @@ OFFER_TOOLS = {
     "touch": fixture_offers.touch,
     "relist": fixture_offers.relist,
 }
-SLOW = {"sleep", "progress", "speak", "log", "late", "ask"}
+SLOW = {"sleep", "progress", "utter", "log", "late", "ask"}
 
 
 def definition(name):
