@@ -86,7 +86,8 @@ result<context_ptr> new_context(const tls_client_options& options) {
     if (options.ca_file.empty()) {
       SSL_CTX_set_default_verify_paths(raw);
     } else if (SSL_CTX_load_verify_file(raw, options.ca_file.c_str()) != 1) {
-      return bad_file("CA file", options.ca_file, "\"ca_file\" must name a readable PEM file");
+      return bad_file("CA file", options.ca_file,
+                      "\"ca\" of \"tls\" must name a readable PEM file");
     }
     // Whoever names an intermediate or a server's own certificate as CA means it.
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(raw), X509_V_FLAG_PARTIAL_CHAIN);
@@ -96,11 +97,11 @@ result<context_ptr> new_context(const tls_client_options& options) {
   const std::string& key = options.key_file.empty() ? options.certificate_file : options.key_file;
   if (SSL_CTX_use_certificate_chain_file(raw, options.certificate_file.c_str()) != 1)
     return bad_file("client certificate", options.certificate_file,
-                    "\"certificate_file\" must name a readable PEM file");
+                    "\"cert\" of \"tls\" must name a readable PEM file");
   if (SSL_CTX_use_PrivateKey_file(raw, key.c_str(), SSL_FILETYPE_PEM) != 1)
     return bad_file("client key", key,
-                    "\"key_file\" must name a readable PEM file without passphrase that belongs to "
-                    "\"certificate_file\"");
+                    "\"key\" of \"tls\" must name a readable PEM file without passphrase that "
+                    "belongs to \"cert\"");
   return context;
 }
 
@@ -166,7 +167,7 @@ std::string_view certificate_remedy(long problem) {
   case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
   case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
   case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    return "if the server's authority is to be trusted, name its certificate in \"ca_file\"";
+    return "if the server's authority is to be trusted, name its certificate in \"ca\" of \"tls\"";
   default:
     return "have the server's certificate replaced";
   }
@@ -183,7 +184,7 @@ std::string_view protocol_remedy(int reason) {
   case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
   case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
   case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-    return "the server may want a client certificate; set \"certificate_file\" and \"key_file\"";
+    return "the server may want a client certificate; set \"cert\" and \"key\" of \"tls\"";
   case SSL_R_UNSUPPORTED_PROTOCOL:
   case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
     return "TLS 1.2 or newer is required";

@@ -1,19 +1,13 @@
-"""Slow and idle clients, counted limits, and servers behind TLS."""
+"""Slow and idle clients, and counted limits."""
 
-import http.server
 import json
-import os
-import ssl
-import subprocess
-import tempfile
-import threading
 import time
 import unittest
 
 from support.cases import GatewayCase
 from support.http_wire import Connection
 from support.mcp_client import LegacyClient
-from support.nexus_process import Nexus, eventually, stdio_server, within
+from support.nexus_process import eventually, stdio_server, within
 
 
 class Times(GatewayCase):
@@ -151,106 +145,6 @@ class Counts(GatewayCase):
                 answer.body
         self.assertEqual(statuses[:3], [200] * 3)
         self.assertEqual(statuses[3:], [503] * 2)
-
-
-class TlsHandler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.send_response(405)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        results = {
-            "initialize": {
-                "protocolVersion": "2025-11-25",
-                "capabilities": {"tools": {}},
-                "serverInfo": {"name": "tls", "version": "1"},
-            },
-            "tools/list": {"tools": [{"name": "t", "inputSchema": {"type": "object"}}]},
-            "tools/call": {"content": [{"type": "text", "text": "over TLS"}]},
-        }
-        answer = {"jsonrpc": "2.0", "id": message.get("id")}
-        if message["method"] in results:
-            answer["result"] = results[message["method"]]
-        else:
-            answer["error"] = {"code": -32601, "message": "no"}
-        body = json.dumps(answer).encode() if "id" in message else b""
-        self.send_response(200 if body else 202)
-        if body:
-            self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class Tls(unittest.TestCase):
-    """A server with a certificate of our own authority."""
-
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(prefix="nexus-tls-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.certificate = os.path.join(folder.name, "cert.pem")
-        key = os.path.join(folder.name, "key.pem")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-            + ["-keyout", key, "-out", cls.certificate, "-subj", "/CN=localhost"]
-            + ["-addext", "subjectAltName=DNS:localhost"],
-            check=True,
-            capture_output=True,
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cls.certificate, key)
-        cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), TlsHandler)
-        cls.server.daemon_threads = True
-        cls.server.handle_error = lambda *_: None  # refused handshakes are the point
-        cls.server.socket = context.wrap_socket(
-            cls.server.socket, server_side=True, do_handshake_on_connect=False
-        )
-        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
-        cls.addClassCleanup(cls.server.server_close)
-        cls.addClassCleanup(cls.server.shutdown)
-
-    def gateway(self, host, **tls):
-        port = self.server.server_address[1]
-        entry = {"type": "http", "url": f"https://{host}:{port}/mcp", "tls": tls}
-        gateway = Nexus({"secure": entry}).start()
-        self.addCleanup(gateway.stop)
-        return gateway
-
-    def row(self, gateway):
-        rows = json.loads(gateway.get("/api/v1/servers").body)
-        return rows[0] if rows[0]["state"] in ("ready", "down") else None
-
-    def test_verified_server_is_called(self):
-        gateway = self.gateway("localhost", ca=self.certificate)
-        row = eventually(lambda: self.row(gateway), what="the handshake")
-        self.assertEqual(row["state"], "ready", row)
-        client = gateway.legacy("/mcp", "2025-11-25")
-        self.addCleanup(client.close)
-        self.assertEqual(client.call("secure__t", {}).text, "over TLS")
-
-    def test_unknown_authority_is_refused_by_name(self):
-        gateway = self.gateway("localhost")
-        row = eventually(lambda: self.row(gateway), what="the refusal")
-        self.assertEqual(row["state"], "down")
-        self.assertIn("certificate", row["error"])
-
-    def test_wrong_host_is_refused(self):
-        gateway = self.gateway("127.0.0.1", ca=self.certificate)
-        row = eventually(lambda: self.row(gateway), what="the refusal")
-        self.assertEqual(row["state"], "down", row)
-
-    def test_verification_can_be_switched_off(self):
-        gateway = self.gateway("127.0.0.1", verify=False)
-        row = eventually(lambda: self.row(gateway), what="the handshake")
-        self.assertEqual(row["state"], "ready", row)
 
 
 if __name__ == "__main__":

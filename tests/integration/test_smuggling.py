@@ -164,7 +164,7 @@ class Smuggling(GatewayCase):
     def test_a_body_stays_a_body(self):
         """CL.0 and early answers: a request that is answered without its body being wanted takes
         the body with it, or the connection."""
-        inner, ping = self.inner, self.ping
+        inner = self.inner
         length = ("Content-Length", len(inner))
         chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
         accept = [self.host, ("Accept", "text/event-stream")]
