@@ -87,6 +87,15 @@ class Servers(Fleet):
             for tool in client.tools():
                 self.assertEqual(tool["inputSchema"].get("type"), "object", tool["name"])
 
+    def test_invalid_tools_cost_their_schema_check_alone(self):
+        """server-gitlab's nine schemas have no type, for which clients refuse whole lists."""
+        problems = [line for line in self.gateway.log() if "list_problem server=gitlab" in line]
+        self.assertEqual(len(problems), 9, problems)
+        with self.gateway.legacy() as client:
+            answer = client.call("gitlab__search_repositories", {"search": "x"})
+            told = json.dumps(answer.message)
+            self.assertIn("127.0.0.1:9", told, "the server itself was asked, and could not connect")
+
     def test_real_calls(self):
         for client in (self.gateway.legacy(), self.gateway.modern()):
             with self.subTest(client=type(client).__name__), client:

@@ -9,6 +9,7 @@ import unittest
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FLEET_DIR = os.environ.get("NEXUS_FLEET_DIR", "")
 MODULES = os.path.join(FLEET_DIR, "npm", "node_modules")
+GITLAB = os.path.join(FLEET_DIR, "npm-gitlab", "node_modules")
 NODE = os.path.join(FLEET_DIR, "bin", "node")
 
 #: Everything that a browser tool of the fleet can do without a browser.
@@ -28,8 +29,8 @@ def require_fleet(installer=os.path.join("npm", "install.sh")):
         raise AssertionError(f"{installer} failed:\n{done.stdout}\n{done.stderr}")
 
 
-def node_server(package, script, *args, env=None, **config):
-    path = os.path.join(MODULES, *package.split("/"), script)
+def node_server(package, script, *args, env=None, modules=MODULES, **config):
+    path = os.path.join(modules, *package.split("/"), script)
     entry = {"command": NODE, "args": [path, *args], **config}
     if env:
         entry["env"] = env
@@ -60,7 +61,15 @@ def light_fleet(folder):
             8,
         ),
         "gitlab": (
-            node_server(own + "gitlab", "dist/index.js", env={"GITLAB_PERSONAL_ACCESS_TOKEN": "x"}),
+            node_server(
+                own + "gitlab",
+                "dist/index.js",
+                env={
+                    "GITLAB_PERSONAL_ACCESS_TOKEN": "x",
+                    "GITLAB_API_URL": "http://127.0.0.1:9/api",
+                },
+                modules=GITLAB,
+            ),
             9,
         ),
         "playwright": (node_server("@playwright/mcp", "cli.js", PLAYWRIGHT_CAPS), 72),
