@@ -18,6 +18,20 @@ INITIALIZE = {
 }
 JSON = [("Content-Type", "application/json"), ("Accept", BOTH_FORMS)]
 ENDPOINTS = ("/mcp", "/s/alpha/mcp", "/healthz", "/readyz", "/metrics", "/api/v1/servers")
+#: Those where a foreign page must not even learn whether they are there.
+OTHERS = (
+    "/sse",
+    "/ws",
+    "/message?sessionId=x",
+    "/s/alpha/sse",
+    "/s/alpha/ws",
+    "/v/x/mcp",
+    "/api/v1/openapi.json",
+    "/api/v1/vmcps",
+    "/api/v1/tools/search?q=x",
+    "/api/v1/pins",
+    "/nothing",
+)
 
 
 class HttpCase(GatewayCase):
@@ -58,6 +72,9 @@ class Origins(HttpCase):
         yield from (("GET", path) for path in ENDPOINTS)
         yield from (("POST", path) for path in ENDPOINTS[:2])
         yield from (("DELETE", path) for path in ENDPOINTS[:2])
+        yield from (("GET", path) for path in OTHERS)
+        yield from (("POST", path) for path in OTHERS)
+        yield from (("OPTIONS", path) for path in (*ENDPOINTS, *OTHERS))
 
     def test_foreign_hosts_are_refused_everywhere(self):
         port = self.address[1]

@@ -16,6 +16,7 @@ from support.nexus_process import (
     Nexus,
     alive,
     eventually,
+    json_lines,
     reactor,
     stdio_gateway,
     stdio_server,
@@ -359,6 +360,34 @@ class Reload(unittest.TestCase):
         message = next(stream.messages(5))
         self.assertEqual(message["method"], "notifications/tools/list_changed")
         stream.connection.close()
+
+    def test_unchanged_servers_elsewhere_keep_session_and_connection(self):
+        with tempfile.TemporaryDirectory() as folder, HttpFixture(
+            "--log", os.path.join(folder, "log")
+        ) as fixture:
+            rows = lambda: json_lines(os.path.join(folder, "log"))
+            begun = lambda: [r for r in rows() if r.get("in", {}).get("method") == "initialize"]
+            self.servers["far"] = fixture.config()
+            self.gateway.write_config(self.servers)
+            self.reload()
+            eventually(lambda: "far" in self.gateway.servers())
+            self.gateway.wait_servers("far")
+            self.assertEqual(self.client.call("far__echo", {"text": "x"}).text, "x")
+            calls = {name: [] for name in ("far", "same")}
+            for number in range(3):
+                self.servers["changed"] = stdio_server("--tag", f"n{number}")
+                self.gateway.write_config(self.servers)
+                since = self.reload()
+                self.gateway.wait_log("config: reloaded", since=since)
+                for name in calls:
+                    calls[name].append(self.client.call(f"{name}__echo", {"text": "x"}).text)
+            self.assertEqual(calls, {"far": ["x"] * 3, "same": ["x"] * 3})
+            self.assertEqual(len(begun()), 1, "one session from the first reload on")
+            self.assertEqual([r for r in rows() if r.get("http") == "DELETE"], [])
+            self.servers["far"]["timeout"] = "9s"
+            self.gateway.write_config(self.servers)
+            self.reload()
+            eventually(lambda: len(begun()) == 2, what="a session of the changed server")
 
     def test_calls_in_flight_of_an_unchanged_server_survive(self):
         answers = []
