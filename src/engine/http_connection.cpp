@@ -311,6 +311,8 @@ void http_connection::finish_message(const gateway::pieces& message, unsigned ht
   begin_head(http_status);
   auto& out = stream_->out();
   out += "Content-Type: application/json\r\n";
+  if (http_status == 503 || http_status == 429)
+    out += "Retry-After: 1\r\n"; // a bound was reached, and calls end
   if (active_ != nullptr && active_->opened_session)
     http::append_field(out, "Mcp-Session-Id", active_->caller->id);
   http::append_field(out, "Content-Length", std::uint64_t{message.bytes()});
