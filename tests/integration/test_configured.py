@@ -1,5 +1,5 @@
-"""What a configuration says reaches the servers: variables in every syntax, folders, files, headers;
-and nothing of it is run by a shell."""
+"""What a configuration says reaches the servers: variables in every syntax, folders, files, and
+headers; nothing of it is run by a shell."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Every reason for which a request is turned away: what the client hears, and that it is counted."""
+"""Every reason for which a request is turned away: what the client hears, and that it counts."""
 
 import json
 import os
