@@ -103,6 +103,8 @@ class channel {
                                                          channel_events& events);
 [[nodiscard]] std::unique_ptr<channel> make_sse_channel(net::reactor& on, const run_options& run,
                                                         channel_events& events);
+[[nodiscard]] std::unique_ptr<channel>
+make_websocket_channel(net::reactor& on, const run_options& run, channel_events& events);
 [[nodiscard]] std::unique_ptr<channel> make_stdio_channel(net::reactor& on, const run_options& run,
                                                           channel_events& events);
 

@@ -199,8 +199,15 @@ TEST_CASE("URLs are taken apart") {
   CHECK(to.at.host == "::1");
   CHECK(to.at.port == 8080);
   CHECK(to.path == "/");
+  CHECK(to.over == transport::http);
+  REQUIRE(parse_url("ws://h/ws", to));
+  CHECK(to.over == transport::websocket);
+  CHECK((!to.tls && to.at.port == 80));
+  CHECK(to.to_string() == "ws://h/ws (2025-11-25)");
+  REQUIRE(parse_url("wss://h/ws", to));
+  CHECK((to.tls && to.at.port == 443));
   for (const auto* text :
-       {"ftp://x/", "127.0.0.1:80", "http://", "http://x:99999/", "http://x/ y"}) {
+       {"ftp://x/", "wsx://x/", "127.0.0.1:80", "http://", "http://x:99999/", "http://x/ y"}) {
     INFO(text);
     CHECK_FALSE(parse_url(text, to));
   }

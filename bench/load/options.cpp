@@ -12,7 +12,7 @@ namespace nexus::load {
 namespace {
 
 constexpr const char* description =
-    R"(Load-tests an MCP server over Streamable HTTP, HTTP+SSE or stdio, and checks every answer.)";
+    R"(Load-tests an MCP server over Streamable HTTP, HTTP+SSE, WebSocket or stdio, and checks every answer.)";
 
 constexpr const char* examples = R"(Examples:
   nexus-bench http://127.0.0.1:3000/mcp --tool clock__now --arguments '{}'
@@ -24,6 +24,7 @@ constexpr const char* examples = R"(Examples:
   nexus-bench http://127.0.0.1:3000/mcp --find-capacity --p99-ms 5
       the highest rate of which 99 % of the calls are answered within 5 ms
   nexus-bench --revision 2024-11-05 http://127.0.0.1:3000/sse
+  nexus-bench --era modern --in-flight 8 ws://127.0.0.1:3000/ws
   nexus-bench --connections 1 --in-flight 16 -- python3 server.py
 
 Exit status: 0 all answers were right, 1 the run was not possible, 2 wrong answers or none.)";
@@ -94,7 +95,7 @@ void add_pace(CLI::App& app, raw_options& raw, run_options& run) {
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   app.add_option("--in-flight", run.in_flight,
-                 "Calls at once on each session of stdio and HTTP+SSE")
+                 "Calls at once on each session of stdio, HTTP+SSE and WebSocket")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--threads", run.threads, "Threads")->check(CLI::Range(1, 256));
   app.add_option("--rate", raw.rate, "Open loop: calls per second")->check(CLI::Range(0.0, 1e8));
@@ -143,7 +144,6 @@ result<> choose_target(const raw_options& raw, target& to) {
     where.insert(where.begin(), raw.url);
   if (where.empty())
     return bad("a URL or a command is needed; --help has examples");
-  const bool is_url = where[0].starts_with("http://") || where[0].starts_with("https://");
   to.blind = raw.era == "blind";
   to.revision = raw.era == "modern" ? mcp::newest_modern : mcp::newest_legacy;
   if (!raw.revision.empty()) {
@@ -153,7 +153,7 @@ result<> choose_target(const raw_options& raw, target& to) {
                              fmt::join(mcp::revision_names, ", ")));
     to.revision = *known;
   }
-  if (!is_url) {
+  if (!is_url(where[0])) {
     to.over = transport::stdio;
     to.command = where;
     return to.blind ? bad("--era blind is for HTTP: over stdio there is nothing to leave out")
@@ -161,9 +161,14 @@ result<> choose_target(const raw_options& raw, target& to) {
   }
   if (where.size() > 1)
     return bad(fmt::format("what is \"{}\" behind the URL?", where[1]));
-  const bool event_stream = to.revision == mcp::revision::r2024_11_05 && !to.blind;
-  to.over = event_stream ? transport::sse : transport::http;
-  return parse_url(where[0], to);
+  if (const auto parsed = parse_url(where[0], to); !parsed)
+    return parsed;
+  if (to.over == transport::websocket)
+    return to.blind ? bad("--era blind is for POSTs: a WebSocket carries messages as they are")
+                    : result<>{};
+  if (to.revision == mcp::revision::r2024_11_05 && !to.blind)
+    to.over = transport::sse;
+  return {};
 }
 
 result<> choose_work(const raw_options& raw, run_options& run) {
@@ -242,8 +247,9 @@ result<> check_together(const run_options& run) {
   if (run.session == session_scope::shared && !http_session)
     return bad("--session shared needs Streamable HTTP with sessions");
   if (run.in_flight > 1 && run.to.over == transport::http)
-    return bad("--in-flight is for stdio and HTTP+SSE: a connection of Streamable HTTP has one "
-               "call at a time; give it more --connections");
+    return bad(
+        "--in-flight is for stdio, HTTP+SSE and WebSocket: a connection of Streamable HTTP has one "
+        "call at a time; give it more --connections");
   if (run.work.calls_per_session > 0 && (!http_session || run.session == session_scope::shared))
     return bad("calls per session need Streamable HTTP with a session for each connection");
   if (run.work.subscribers.count > 0 && (run.to.over != transport::http || run.to.blind))

@@ -54,6 +54,8 @@ std::string wire_of(const operation& one, const target& to,
       request_body(to, hole, one.method, replaced(expand(one.params, number, pad), "$ID", hole));
   if (to.over == transport::stdio)
     return body + "\n";
+  if (to.over == transport::websocket)
+    return body;
   return post_rest(to, extra_fields, one.method,
                    replaced(expand(one.mcp_name, number, 0), "$ID", hole), body);
 }

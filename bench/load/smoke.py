@@ -243,6 +243,20 @@ class Gateway(unittest.TestCase):
         self.assertGreater(report["calls"], 100)
         self.assertEqual((report["errors"], report["sessions"]), (0, 3), report["first_error"])
 
+    def test_websocket(self):
+        for reactor in ("io_uring", "epoll"):
+            for era, sessions in (("legacy", 3), ("modern", 0)):
+                with self.subTest(era=era, reactor=reactor):
+                    report = bench("--era", era, f"ws://127.0.0.1:{self.port}/ws", "-c", 3,
+                                   "--tool", "echo__echo", "--in-flight", 4, "--reactor", reactor)
+                    self.assertGreater(report["calls"], 100)
+                    self.assertEqual((report["errors"], report["sessions"], report["reconnects"]),
+                                     (0, sessions, 0), report["first_error"])
+
+    def test_what_is_no_websocket(self):
+        said = bench(f"ws://127.0.0.1:{self.port}/healthz", code=1)["stderr"]
+        self.assertIn("no WebSocket: HTTP/1.1", said)
+
     def test_stdio(self):
         report = bench("--tool", "echo__echo", "-c", 1, "--in-flight", 4, "--", BUILD / "nexus",
                        "stdio", "--exposure", "tools", "--config", self.config)

@@ -8,7 +8,7 @@ namespace {
 
 std::unexpected<error> bad_url(std::string_view text, std::string_view why) {
   return fail(std::make_error_code(std::errc::invalid_argument),
-              fmt::format("{}: {}; a URL is http[s]://HOST[:PORT][/PATH]", text, why));
+              fmt::format("{}: {}; a URL is http[s]:// or ws[s]://HOST[:PORT][/PATH]", text, why));
 }
 
 } // namespace
@@ -16,19 +16,23 @@ std::unexpected<error> bad_url(std::string_view text, std::string_view why) {
 std::string target::to_string() const {
   const auto where = over == transport::stdio
                          ? fmt::format("{}", fmt::join(command, " "))
-                         : fmt::format("{}://{}{}", tls ? "https" : "http", authority, path);
+                         : fmt::format("{}{}://{}{}", over == transport::websocket ? "ws" : "http",
+                                       tls ? "s" : "", authority, path);
   return fmt::format("{} ({})", where, blind ? "plain POST" : mcp::to_string(revision));
 }
 
+bool is_url(std::string_view text) noexcept {
+  return text.starts_with("http://") || text.starts_with("https://") || text.starts_with("ws://") ||
+         text.starts_with("wss://");
+}
+
 result<> parse_url(std::string_view text, target& into) {
-  auto rest = text;
-  if (rest.starts_with("http://"))
-    rest.remove_prefix(7);
-  else if (rest.starts_with("https://"))
-    rest.remove_prefix(8);
-  else
-    return bad_url(text, "no HTTP URL");
-  into.tls = text.starts_with("https://");
+  const auto scheme = text.substr(0, text.find("://"));
+  if (!is_url(text))
+    return bad_url(text, "no URL that can be opened");
+  into.over = scheme.starts_with("ws") ? transport::websocket : transport::http;
+  into.tls = scheme.ends_with('s') && scheme != "ws";
+  const auto rest = text.substr(scheme.size() + 3);
   const auto slash = rest.find('/');
   into.authority = rest.substr(0, slash);
   into.path = slash == std::string_view::npos ? "/" : rest.substr(slash, rest.find('#') - slash);

@@ -12,9 +12,10 @@ namespace nexus::load {
 
 /// How bytes reach the server.
 enum class transport {
-  http,  ///< Streamable HTTP: each request is a POST, and its answer is the response
-  sse,   ///< HTTP+SSE of 2024-11-05: answers come on an event stream
-  stdio, ///< a child process, one message a line
+  http,      ///< Streamable HTTP: each request is a POST, and its answer is the response
+  sse,       ///< HTTP+SSE of 2024-11-05: answers come on an event stream
+  websocket, ///< a message is a text message
+  stdio,     ///< a child process, one message a line
 };
 
 /// Where the server is and what is spoken to it.
@@ -40,7 +41,10 @@ struct target {
   [[nodiscard]] std::string to_string() const;
 };
 
-/// Fills at, authority, path and tls from `http[s]://HOST[:PORT][/PATH]`.
+/// Whether a text is a URL of a scheme that parse_url() takes.
+[[nodiscard]] bool is_url(std::string_view text) noexcept;
+/// Fills at, authority, path and tls from `http[s]://HOST[:PORT][/PATH]`, `ws[s]://...`;
+/// `over` becomes http or websocket.
 /// @errors invalid_argument, with the text
 [[nodiscard]] result<> parse_url(std::string_view text, target& into);
 

@@ -72,17 +72,28 @@ void worker::fail_run(std::string why) {
   live_.done = true;
 }
 
+std::unique_ptr<channel> worker::make_channel() {
+  switch (run_.to.over) {
+  case transport::http:
+    return make_http_channel(*reactor_, run_, *this);
+  case transport::sse:
+    return make_sse_channel(*reactor_, run_, *this);
+  case transport::websocket:
+    return make_websocket_channel(*reactor_, run_, *this);
+  case transport::stdio:
+    break;
+  }
+  return make_stdio_channel(*reactor_, run_, *this);
+}
+
 // ---- Setting up --------------------------------------------------------------------------------
 
 bool worker::set_up() {
   setup_until_ns_ = now_ns() + setup_ns_max;
   const auto threads = static_cast<unsigned>(run_.threads);
   for (std::size_t i = 0; i < usable_; ++i) {
-    auto one = run_.to.over == transport::http  ? make_http_channel(*reactor_, run_, *this)
-               : run_.to.over == transport::sse ? make_sse_channel(*reactor_, run_, *this)
-                                                : make_stdio_channel(*reactor_, run_, *this);
-    one->index = i;
-    channels_.push_back(std::move(one));
+    channels_.push_back(make_channel());
+    channels_.back()->index = i;
   }
   for (int i = part_of(run_.work.subscribers.count, share_, threads); i > 0; --i) {
     subscribers_.push_back(std::make_unique<subscriber>(*reactor_, run_, next_id()));

@@ -88,6 +88,7 @@ class worker final : private channel_events {
 
   void fail_run(std::string why);
   void open_some();
+  [[nodiscard]] std::unique_ptr<channel> make_channel();
   [[nodiscard]] bool set_up();
   void begin(std::int64_t start_ns);
   void drive();
