@@ -125,6 +125,8 @@ inline constexpr std::size_t learned_uris_per_result_max = 256;
 /// reads it before every conversation.
 inline constexpr std::size_t server_instructions_bytes_max = 8 * 1024;
 inline constexpr std::size_t joined_instructions_bytes_max = 64 * 1024;
+/// What one server declares of the extensions that pass.
+inline constexpr std::size_t server_extensions_bytes_max = 8 * 1024;
 /// How long a cursor of ours may be used; a client reads its pages within seconds.
 inline constexpr seconds list_cursor_lifetime{3'600};
 /// Pages followed of one list.

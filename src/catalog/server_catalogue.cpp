@@ -2,9 +2,13 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "json/walk.hpp"
+
 namespace nexus::catalog {
 
-void offered::merge(const offered& other) noexcept {
+void offered::merge(const offered& other) {
   tools = tools || other.tools;
   prompts = prompts || other.prompts;
   resources = resources || other.resources;
@@ -12,6 +16,14 @@ void offered::merge(const offered& other) noexcept {
   completions = completions || other.completions;
   logging = logging || other.logging;
   tasks = tasks || other.tasks;
+  if (extensions.empty() || other.extensions.empty()) {
+    extensions += other.extensions;
+    return;
+  }
+  const std::string mine = extensions;
+  for (json::member_walk each({other.extensions, json::kind::object}); each.next();)
+    if (!json::find_member({mine, json::kind::object}, each.key()))
+      extensions.replace(extensions.size() - 1, 1, fmt::format(",{}}}", each.span()));
 }
 
 server_catalogue::server_catalogue() {

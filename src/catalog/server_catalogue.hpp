@@ -17,14 +17,17 @@ struct offered {
   bool subscribe = false; ///< resources.subscribe
   bool completions = false, logging = false;
   bool tasks = false; ///< the extension, of a modern server
+  /// Those of which only the declaration passes, a JSON object; empty: none.
+  std::string extensions;
 
   [[nodiscard]] bool has(family of) const noexcept {
     return of == family::tools ? tools : of == family::prompts ? prompts : resources;
   }
-  void merge(const offered& other) noexcept;
+  /// Of an extension that both have, this one's settings stay.
+  void merge(const offered& other);
   /// Nothing is known yet, so anything may come.
-  [[nodiscard]] static offered everything() noexcept {
-    return {true, true, true, true, true, true, false};
+  [[nodiscard]] static offered everything() {
+    return {true, true, true, true, true, true, false, {}};
   }
   friend bool operator==(const offered&, const offered&) = default;
 };

@@ -22,7 +22,7 @@ std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
 
 } // namespace
 
-offered snapshot::offers_of(const server_part& part) noexcept {
+offered snapshot::offers_of(const server_part& part) {
   if (part.catalogue)
     return part.catalogue->offers;
   return part.unusable ? offered{} : offered::everything();
@@ -165,7 +165,7 @@ std::optional<std::uint32_t> snapshot::owner_of(std::string_view uri) const {
   return templates_->find(uri);
 }
 
-std::optional<std::uint32_t> snapshot::only_resource_server() const noexcept {
+std::optional<std::uint32_t> snapshot::only_resource_server() const {
   std::optional<std::uint32_t> only;
   for (const auto& part : parts_) {
     if (!offers_of(part).resources)

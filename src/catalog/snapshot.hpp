@@ -56,7 +56,7 @@ class exposure {
   [[nodiscard]] const offered& offers() const noexcept { return offers_; }
   /// `offers` as the JSON object that clients get.
   [[nodiscard]] const std::string& capabilities() const noexcept { return capabilities_; }
-  /// The same with extensions, for modern clients.
+  /// The same for modern clients, with the tasks extension.
   [[nodiscard]] const std::string& modern_capabilities() const noexcept {
     return modern_capabilities_;
   }
@@ -113,9 +113,9 @@ class snapshot {
   /// interface, or has the most specific template for it; the first in order.
   [[nodiscard]] std::optional<std::uint32_t> owner_of(std::string_view uri) const;
   /// The only server that has resources at all, if there is just one and all are known.
-  [[nodiscard]] std::optional<std::uint32_t> only_resource_server() const noexcept;
+  [[nodiscard]] std::optional<std::uint32_t> only_resource_server() const;
   /// Its capabilities, as far as they are known.
-  [[nodiscard]] static offered offers_of(const server_part& part) noexcept;
+  [[nodiscard]] static offered offers_of(const server_part& part);
 
   /// What this generation hides and the one before did not, for the log.
   [[nodiscard]] const std::vector<std::string>& problems() const noexcept { return problems_; }

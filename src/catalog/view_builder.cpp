@@ -38,8 +38,13 @@ std::string capabilities_of(const offered& offers, bool modern) {
     members.raw("completions", "{}");
   if (offers.logging)
     members.raw("logging", "{}");
+  // Legacy revisions have other tasks, under the same name.
+  offered mine;
   if (modern && offers.tasks)
-    members.raw("extensions", R"({"io.modelcontextprotocol/tasks":{}})");
+    mine.extensions = R"({"io.modelcontextprotocol/tasks":{}})";
+  mine.merge(offers);
+  if (!mine.extensions.empty())
+    members.raw("extensions", mine.extensions);
   members.end();
   return out;
 }

@@ -14,7 +14,7 @@ namespace nexus::catalog {
 
 inline constexpr cache_hints usual_hints{limits::list_ttl_default.count(), false};
 
-/// What is offered, as the JSON object that clients get. @param modern with extensions
+/// What is offered, as the JSON object that clients get. @param modern with the tasks extension
 [[nodiscard]] std::string capabilities_of(const offered& offers, bool modern = false);
 
 /// Builds one merged list under the names that clients of all servers see.

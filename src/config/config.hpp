@@ -164,6 +164,8 @@ struct gateway {
   std::vector<std::string> allowed_hosts, allowed_origins;
   /// Listening beyond loopback without authentication has to be asked for in words.
   bool insecure_listen = false;
+  /// Extensions of the protocol that pass although only clients and servers know them.
+  std::vector<std::string> extensions;
   /// Secrets that seal what clients carry, the current one first; none: one of this process alone.
   std::vector<std::string> sealing_keys;
   tunable_limits limits;

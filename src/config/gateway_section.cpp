@@ -20,6 +20,21 @@ constexpr std::string_view pin_names[] = {"off", "record", "alert", "quarantine"
 constexpr std::string_view duplicate_names[] = {"show", "hide"};
 constexpr std::string_view unset_names[] = {"error", "empty", "literal"};
 
+/// @source MCP 2026-07-28, extensions: as the keys of _meta, with a prefix
+bool is_extension_id(std::string_view text) {
+  const auto slash = text.find('/');
+  const auto is_word = [](std::string_view word) {
+    const std::string_view marks = ".-_";
+    return !word.empty() && !marks.contains(word.front()) && !marks.contains(word.back()) &&
+           std::ranges::all_of(word, [&](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    marks.contains(c);
+           });
+  };
+  return slash != std::string_view::npos && is_word(text.substr(0, slash)) &&
+         is_word(text.substr(slash + 1));
+}
+
 class section_reader {
  public:
   section_reader(const node& root, findings& out) : root_(root), findings_(out) {}
@@ -52,6 +67,7 @@ class section_reader {
     read_vmcps();
     value.allowed_hosts = addresses("allowedHosts", host_problem);
     value.allowed_origins = addresses("allowedOrigins", origin_problem);
+    read_extensions();
     return std::move(out_);
   }
 
@@ -60,6 +76,19 @@ class section_reader {
                                     std::span<const std::string_view> choices) {
     const node* value = root_.get(key);
     return value != nullptr ? read_choice(*value, key, choices, findings_) : std::nullopt;
+  }
+
+  void read_extensions() {
+    const node* list = root_.get("extensions");
+    if (list == nullptr)
+      return;
+    for (const text_at& item : read_list(*list, "extensions", findings_))
+      if (is_extension_id(item.text))
+        out_.value.extensions.push_back(item.text);
+      else
+        findings_.error(
+            item.at, "\"extensions\" " + quote(shorten(item.text)) + ": not the id of an extension",
+            "a prefix and a name, as in \"com.example/name\"");
   }
 
   void read_vmcps() {

@@ -97,6 +97,7 @@ constexpr std::string_view root_key_table[] = {
     "log",
     "allowedHosts",
     "allowedOrigins",
+    "extensions",
     "insecureListen",
     "unsetVariables",
     "limits",

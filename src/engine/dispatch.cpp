@@ -62,7 +62,7 @@ void initialize(worker& on, exchange& x) {
   opened->scope = x.scope;
   opened->client_info = x.request.params[param_key::client_info].raw;
   opened->able = gateway::read_client_capabilities(x.request.params[param_key::capabilities].raw,
-                                                   on.scanner());
+                                                   on.scanner(), shared.extensions);
   opened->able.tasks = false; // legacy revisions have others, under the same name
   opened->able_json = opened->able.to_json();
   opened->subscriber = shared.next_subscriber();

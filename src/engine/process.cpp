@@ -29,7 +29,7 @@ process::process(std::size_t workers, const config::gateway& settings)
 process::process(std::size_t workers, const config::gateway& settings, const clock& time)
     : metrics(workers), limits(settings.limits),
       hosts(host_of(settings.listen), settings.allowed_hosts, settings.allowed_origins),
-      keys(make_keys(settings)), time_(&time), workers_(workers) {}
+      extensions(settings.extensions), keys(make_keys(settings)), time_(&time), workers_(workers) {}
 
 worker& process::at(worker_id id) const noexcept {
   NEXUS_ASSERT(id.value < workers_.size());

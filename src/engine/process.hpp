@@ -16,6 +16,7 @@
 #include "engine/control.hpp"
 #include "engine/replay_log.hpp"
 #include "engine/tool_usage.hpp"
+#include "gateway/client_capabilities.hpp"
 #include "gateway/host_check.hpp"
 #include "metrics/metrics.hpp"
 #include "seal/key_ring.hpp"
@@ -70,6 +71,7 @@ class process {
   control* plane = nullptr; ///< set before the workers serve
   const config::tunable_limits limits;
   const gateway::host_check hosts;
+  const gateway::extension_list extensions;
   const seal::key_ring keys; ///< of what clients carry
   /// Bytes that the replay logs of all sessions hold.
   const std::shared_ptr<replay_log::budget> replay_bytes = std::make_shared<replay_log::budget>(0);

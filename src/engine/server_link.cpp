@@ -160,7 +160,7 @@ void server_link::initialize() {
       fmt::format(R"({{"protocolVersion":"{}","capabilities":{},"clientInfo":{}}})",
                   mcp::to_string(endpoint_->revision),
                   start_.as ? std::string_view(start_.as->capabilities)
-                            : gateway::own_capabilities(),
+                            : home_.shared().extensions.own_capabilities(),
                   gateway::implementation_json()),
       start_.settings->handshake_timeout, [this](const outcome& answer) { on_initialize(answer); });
 }

@@ -107,7 +107,7 @@ class server_link final : private channel_handler, private http_call_handler {
   void listen_for_changes();
   void on_acknowledged(std::int64_t subscription, const mcp::message& message);
   [[nodiscard]] static std::string listen_request(std::int64_t id, std::string_view filter,
-                                                  std::string_view capabilities = {});
+                                                  std::string_view capabilities);
   /// Why an outcome is of no use.
   [[nodiscard]] static std::string outcome_text(const outcome& answer);
   /// Whether a stdio child that says nothing may have been thrown off by the probe.

@@ -28,8 +28,11 @@ using mcp::result_key;
 /// The members of a server's capabilities that the gateway passes on.
 class capability_visitor final : public json::visitor {
  public:
+  explicit capability_visitor(const gateway::extension_list& known) : known_extensions_(known) {}
+
   catalog::offered offers;
   std::array<bool, catalog::families.size()> tells_changes{};
+  std::string_view left_out; ///< an extension that is too large to pass on
 
   step on_key(unsigned depth, std::string_view key, json::kind) override {
     if (depth != 0)
@@ -47,8 +50,8 @@ class capability_visitor final : public json::visitor {
     return inside_ || extensions_ ? step::enter : step::take;
   }
   void on_member(unsigned depth, const json::member& found) override {
-    if (depth == 1 && extensions_ && found.key == gateway::tasks_extension)
-      offers.tasks = true;
+    if (depth == 1 && extensions_)
+      return on_extension(found);
     if (depth != 1 || !inside_)
       return;
     if (found.key == "listChanged")
@@ -58,6 +61,21 @@ class capability_visitor final : public json::visitor {
   }
 
  private:
+  void on_extension(const json::member& found) {
+    if (found.key == gateway::tasks_extension)
+      offers.tasks = true;
+    if (!known_extensions_.passes(found.key))
+      return;
+    if (offers.extensions.size() + found.span.size() > limits::server_extensions_bytes_max) {
+      left_out = found.span;
+      return;
+    }
+    catalog::offered more;
+    more.extensions = fmt::format("{{{}}}", found.span);
+    offers.merge(more);
+  }
+
+  const gateway::extension_list& known_extensions_;
   std::optional<family> inside_;
   bool extensions_ = false;
 };
@@ -103,10 +121,15 @@ void server_link::learn(const mcp::message& answer) {
     if (home_.scanner().scan_object(result[result_key::meta].raw, info))
       endpoint_->server_info = info.found.raw;
   }
-  capability_visitor capabilities;
+  capability_visitor capabilities(home_.shared().extensions);
   if (endpoint_->capabilities.empty() ||
       !home_.scanner().scan_object(result[result_key::capabilities].raw, capabilities))
     return;
+  if (!capabilities.left_out.empty())
+    log::warn("server", "extension_left_out",
+              {{"server", start_.settings->name},
+               {"extension", capabilities.left_out.substr(0, 128)},
+               {"reason", "the server's extensions are too large to be passed on"}});
   known_.offers = capabilities.offers;
   tells_changes_ = capabilities.tells_changes;
   // Legacy revisions have other tasks, which are not passed on.
@@ -340,7 +363,8 @@ void server_link::listen_for_changes() {
     members.end();
     if (filter == "{}")
       return;
-    const auto message = listen_request(home_.next_downstream_id(), filter);
+    const auto message = listen_request(home_.next_downstream_id(), filter,
+                                        home_.shared().extensions.own_capabilities());
     if (channel_)
       return channel_->send(message);
     listener_ = std::make_unique<event_listener>(*this, home_, *pool_,

@@ -41,7 +41,8 @@ std::int64_t server_link::request(std::string_view method, std::string_view para
   const auto id = home_.next_downstream_id();
   std::string message;
   gateway::append_own_request(message, method, id, params, endpoint_->era,
-                              task.empty() ? std::string_view() : gateway::tasks_capabilities);
+                              task.empty() ? home_.shared().extensions.own_capabilities()
+                                           : gateway::tasks_capabilities);
   auto& state =
       *requests_.emplace(id, std::make_unique<request_state>(*this, id, std::move(on_answer)))
            .first->second;

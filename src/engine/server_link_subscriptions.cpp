@@ -72,7 +72,8 @@ void server_link::watch_resources(const std::vector<std::string_view>& uris) {
   if (uris.empty())
     return end_watch(watch_);
   next_watch_.id = home_.next_downstream_id();
-  const auto message = listen_request(next_watch_.id, filter_of("resourceSubscriptions", uris));
+  const auto message = listen_request(next_watch_.id, filter_of("resourceSubscriptions", uris),
+                                      home_.shared().extensions.own_capabilities());
   if (channel_)
     return channel_->send(message);
   next_watch_.stream = std::make_unique<event_listener>(*this, home_, *pool_,

@@ -53,7 +53,7 @@ void refuse_undeclared(worker& on, exchange& x) {
 
 bool declares_tasks(worker& on, const exchange& x) {
   const auto declared = x.request.meta[mcp::meta_key::client_capabilities].raw;
-  return gateway::read_client_capabilities(declared, on.scanner()).tasks;
+  return gateway::read_client_capabilities(declared, on.scanner(), on.shared().extensions).tasks;
 }
 
 std::optional<known_task> find_task(worker& on, view_scope scope, json::slice given) {
@@ -98,6 +98,11 @@ void follow_task(worker& on, exchange& x) {
 bool upstream::may_become_task(const exchange& x) {
   return endpoint_->era == mcp::era::modern && x.era == mcp::era::modern &&
          x.request.method == "tools/call" && declares_tasks(owner_, x);
+}
+
+bool upstream::knows_more_types(const exchange& x) {
+  return endpoint_->era == mcp::era::modern && x.era == mcp::era::modern &&
+         capabilities_of(x).foreign;
 }
 
 const mcp::message* upstream::with_client_task_id(const exchange& x, const mcp::message& response) {

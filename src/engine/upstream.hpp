@@ -178,6 +178,8 @@ class upstream {
   [[nodiscard]] std::string declared_capabilities(const exchange& x);
   /// Whether a result may stand for a call that is still under way.
   [[nodiscard]] bool may_become_task(const exchange& x);
+  /// Whether the client declared an extension that may bring results of types unknown here.
+  [[nodiscard]] bool knows_more_types(const exchange& x);
   /// A result about a task with the id that the client knows it by.
   /// @returns null when the server's id cannot be carried
   [[nodiscard]] const mcp::message* with_client_task_id(const exchange& x,

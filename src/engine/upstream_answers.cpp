@@ -34,7 +34,7 @@ void upstream::answer_response(exchange& x, const mcp::message& response) {
     if (type.raw == R"("input_required")" && endpoint_->era == mcp::era::modern)
       return pass_questions(x, response);
     const bool becomes_task = type.raw == R"("task")" && may_become_task(x);
-    if (type && type.raw != R"("complete")" && !becomes_task)
+    if (type && type.raw != R"("complete")" && !becomes_task && !knows_more_types(x))
       return answer_failure(x, call_result::protocol_error, "answered what was not asked for",
                             fmt::format("its result is of type {}", type.raw.substr(0, 64)));
     if (response.result[result_key::is_error].raw == "true")

@@ -46,7 +46,7 @@ gateway::client_capabilities upstream::capabilities_of(const exchange& x) {
   if (x.caller)
     return x.caller->able;
   return gateway::read_client_capabilities(x.request.meta[mcp::meta_key::client_capabilities].raw,
-                                           owner_.scanner());
+                                           owner_.scanner(), owner_.shared().extensions);
 }
 
 std::string upstream::declared_capabilities(const exchange& x) {

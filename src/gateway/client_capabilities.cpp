@@ -1,25 +1,22 @@
 #include "gateway/client_capabilities.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "json/write.hpp"
 
 namespace nexus::gateway {
 namespace {
 
-/// Extensions that add only metadata, resources and tools, all of which travel untouched.
-constexpr std::string_view transparent_extensions[] = {"io.modelcontextprotocol/ui"};
-constexpr std::string_view ui_extension =
+constexpr std::string_view ui_extension = "io.modelcontextprotocol/ui";
+constexpr std::string_view ui_declaration =
     R"("io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]})";
-
-bool is_transparent(std::string_view name) noexcept {
-  for (const auto known : transparent_extensions)
-    if (name == known)
-      return true;
-  return false;
-}
 
 class capability_reader final : public json::visitor {
  public:
-  explicit capability_reader(client_capabilities& into) : into_(into) {}
+  capability_reader(client_capabilities& into, const extension_list& extensions)
+      : into_(into), extensions_(extensions) {}
 
   step on_key(unsigned depth, std::string_view key, json::kind type) override {
     if (depth > 0)
@@ -45,7 +42,8 @@ class capability_reader final : public json::visitor {
       into_.elicitation_url = into_.elicitation_url || found.key == "url";
     } else if (parent_ == parent::extensions && found.key == tasks_extension) {
       into_.tasks = object;
-    } else if (parent_ == parent::extensions && is_transparent(found.key)) {
+    } else if (parent_ == parent::extensions && extensions_.passes(found.key)) {
+      into_.foreign = into_.foreign || extensions_.is_foreign(found.key);
       if (!into_.extensions.empty())
         into_.extensions += ',';
       into_.extensions += found.span;
@@ -67,6 +65,7 @@ class capability_reader final : public json::visitor {
   }
 
   client_capabilities& into_;
+  const extension_list& extensions_;
   parent parent_ = parent::other;
 };
 
@@ -107,13 +106,30 @@ std::string_view method_of(question_kind kind) noexcept {
   return "roots/list";
 }
 
-client_capabilities client_capabilities::all() {
+extension_list::extension_list(const std::vector<std::string>& configured) {
   client_capabilities every;
   every.sampling = every.sampling_tools = every.sampling_context = true;
   every.elicitation_form = every.elicitation_url = true;
   every.roots = true;
-  every.extensions = ui_extension;
-  return every;
+  every.extensions = ui_declaration;
+  for (const auto& id : configured) {
+    if (id == ui_extension || id == tasks_extension || passes(id))
+      continue;
+    foreign_.insert(std::ranges::upper_bound(foreign_, id), id);
+    every.extensions += ',';
+    json::append_string(every.extensions, id);
+    every.extensions += ":{}";
+  }
+  own_capabilities_ = every.to_json();
+}
+
+bool extension_list::passes(std::string_view id) const noexcept {
+  return id == ui_extension || is_foreign(id);
+}
+
+bool extension_list::is_foreign(std::string_view id) const noexcept {
+  return std::ranges::binary_search(foreign_, id, {},
+                                    [](const auto& known) { return std::string_view(known); });
 }
 
 std::string client_capabilities::to_json() const {
@@ -140,11 +156,12 @@ std::string client_capabilities::to_json() const {
   return out + '}';
 }
 
-client_capabilities read_client_capabilities(std::string_view text, json::scanner& scanner) {
+client_capabilities read_client_capabilities(std::string_view text, json::scanner& scanner,
+                                             const extension_list& extensions) {
   client_capabilities found;
   if (text.empty() || text == "{}")
     return found;
-  capability_reader reader(found);
+  capability_reader reader(found, extensions);
   if (!scanner.scan_object(text, reader))
     return {};
   return found;

@@ -388,15 +388,10 @@ void append_own_request(std::string& out, std::string_view method, std::int64_t 
   if (server == mcp::era::modern) {
     out += params.size() > 2 ? R"(,"_meta":{)" : R"("_meta":{)";
     out += modern_envelope;
-    out += capabilities.empty() ? own_capabilities() : capabilities;
+    out += capabilities;
     out += '}';
   }
   out += "}}";
-}
-
-std::string_view own_capabilities() noexcept {
-  static const std::string text = client_capabilities::all().to_json();
-  return text;
 }
 
 void append_own_notification(std::string& out, std::string_view method, std::string_view params) {

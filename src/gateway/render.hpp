@@ -83,12 +83,9 @@ void append_request(std::string& out, const mcp::message& request, const downstr
 
 /// A request or notification of the gateway itself. `params` is a JSON object without its closing
 /// brace's predecessor needing care: "{}" or "{...}". The envelope is added for modern servers.
-/// @param capabilities of that envelope; empty: own_capabilities()
+/// @param capabilities of that envelope, a JSON object
 void append_own_request(std::string& out, std::string_view method, std::int64_t id,
-                        std::string_view params, mcp::era server,
-                        std::string_view capabilities = {});
-/// The ClientCapabilities of the gateway itself: everything that it can carry for some client.
-[[nodiscard]] std::string_view own_capabilities() noexcept;
+                        std::string_view params, mcp::era server, std::string_view capabilities);
 void append_own_notification(std::string& out, std::string_view method, std::string_view params);
 
 } // namespace nexus::gateway

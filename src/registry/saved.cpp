@@ -49,6 +49,8 @@ std::string facts_of(const catalog::server_catalogue& from) {
   json::object_writer offers(facts.key("offers"));
   for (const auto& [word, member] : offer_words)
     offers.boolean(word, from.offers.*member);
+  if (!from.offers.extensions.empty())
+    offers.raw("extensions", from.offers.extensions);
   offers.end();
   write_hints(facts.key("hints"), from.hints);
   std::string& lists = facts.key("listHints");
@@ -130,6 +132,7 @@ from_saved(const store::saved_catalogue& saved, json::scanner& scanner) {
   const json::slice offers = json::find_member(*facts, "offers");
   for (const auto& [word, member] : offer_words)
     out->offers.*member = json::find_member(offers, word).raw == "true";
+  out->offers.extensions = json::find_member(offers, "extensions").raw;
   out->hints = read_hints(json::find_member(*facts, "hints"));
   out->instructions = saved.instructions;
   json::element_walk hints(json::find_member(*facts, "listHints"));

@@ -28,6 +28,7 @@ def parse_options():
     parser.add_argument("--tools", type=int, default=0, help="this many tools t00000... more")
     parser.add_argument("--tools-file", help="a JSON array of tool definitions, added as they are")
     parser.add_argument("--offers", default="", help="prompts,resources,subscribe,tasks, ...")
+    parser.add_argument("--extensions", type=json.loads, default={}, help="it declares: an object")
     parser.add_argument("--broken", default="", help="list methods that are not served after all")
     parser.add_argument("--prompts", type=int, default=0, help="this many prompts more")
     parser.add_argument("--resources", type=int, default=0, help="this many resources more")

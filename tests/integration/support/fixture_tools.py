@@ -119,6 +119,11 @@ def tool_utter(call, arguments):
     return encode(text(texts[-1]))
 
 
+def tool_typed(_, arguments):
+    """Answers with the given object, whatever the type of result that it names."""
+    return arguments["result"]
+
+
 def tool_received(call, _):
     """The request as it arrived, as text."""
     return text(call.raw.decode("utf-8", "replace"))
@@ -397,6 +402,8 @@ class Core:
     def capabilities(self):
         tools = {} if self.options.silent else {"listChanged": True}
         more = {**self.offers.capabilities(), **self.tasks.capabilities()}
+        if self.options.extensions:
+            more["extensions"] = {**more.get("extensions", {}), **self.options.extensions}
         return {"tools": tools, "logging": {}, **more}
 
     def initialize(self, params):

@@ -4,6 +4,7 @@
 
 #include "mcp/error_table.hpp"
 #include "json/scan.hpp"
+#include "json/walk.hpp"
 
 using namespace nexus;
 using namespace nexus::gateway;
@@ -17,9 +18,10 @@ std::string padded(std::string_view text) {
   return copy;
 }
 
-client_capabilities read(std::string_view text) {
+client_capabilities read(std::string_view text,
+                         const extension_list& extensions = extension_list()) {
   json::scanner scanner;
-  return read_client_capabilities(padded(text), scanner);
+  return read_client_capabilities(padded(text), scanner, extensions);
 }
 
 bool able(std::string_view capabilities, question_kind kind, std::string_view params,
@@ -58,6 +60,27 @@ TEST_CASE("client capabilities are read in the forms of all revisions", "[gatewa
   CHECK(read(tasks).tasks);
   CHECK(read(tasks).to_json() == tasks);
   CHECK_FALSE(read(R"({"extensions":{"io.modelcontextprotocol/tasks":1}})").tasks);
+}
+
+TEST_CASE("extensions that the configuration names pass as they are", "[gateway][questions]") {
+  const extension_list some({"org.example/b", "org.example/a", "org.example/b"});
+  CHECK(some.passes("org.example/a"));
+  CHECK(some.is_foreign("org.example/b"));
+  CHECK_FALSE(some.passes("org.example/c"));
+  CHECK(some.passes("io.modelcontextprotocol/ui"));
+  CHECK_FALSE(some.is_foreign("io.modelcontextprotocol/ui"));
+  const auto own = json::slice{some.own_capabilities(), json::kind::object};
+  CHECK(json::find_member(own, "extensions").raw ==
+        R"({"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]},)"
+        R"("org.example/b":{},"org.example/a":{}})");
+  const auto declared =
+      read(R"({"extensions":{"org.example/a":{"x":[1]},"org.example/c":{}}})", some);
+  CHECK(declared.foreign);
+  CHECK(declared.to_json() == R"({"extensions":{"org.example/a":{"x":[1]}}})");
+  CHECK_FALSE(read(R"({"extensions":{"io.modelcontextprotocol/ui":{}}})", some).foreign);
+  // The gateway serves tasks itself.
+  const extension_list tasks({"io.modelcontextprotocol/tasks"});
+  CHECK_FALSE(tasks.passes("io.modelcontextprotocol/tasks"));
 }
 
 TEST_CASE("a client is asked only for what it declares", "[gateway][questions]") {

@@ -193,7 +193,7 @@ TEST_CASE("pins tell a bounded difference", "[registry]") {
 
 TEST_CASE("a catalogue is the same after it was stored", "[registry]") {
   auto told = catalogue_of(read_file);
-  told.offers = {true, false, true, true, false, true, true};
+  told.offers = {true, false, true, true, false, true, true, R"({"org.example/x":{"y":1}})"};
   told.lists[2] = list_of(catalog::list_kind::resources, R"({"uri":"a:b","name":"n"})");
   told.instructions = "use \"it\"";
   told.hints = {77, true};
