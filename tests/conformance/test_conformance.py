@@ -12,6 +12,7 @@ from suite import (
     HERE,
     NODE,
     SELECTIONS,
+    Selection,
     Expected,
     Fixture,
     Sources,
@@ -128,6 +129,36 @@ class Revision20250326(Servers, unittest.TestCase):
 
 class Suite01(Servers, unittest.TestCase):
     selection = "0.1.16"
+
+
+class SessionsByProfile(unittest.TestCase):
+    """A legacy server that has a session for each kind of client asks it for nothing that it cannot
+    do, as expected/ says that it does in the session of all clients."""
+
+    SCENARIO = "input-required-result-capability-check"
+
+    def judge(self, server):
+        chosen = Selection(
+            self.SCENARIO,
+            "conformance-0.2",
+            *("--scenario", self.SCENARIO, "--spec-version", "2026-07-28"),
+        )
+        servers = {"everything": {**server, "sessions": "per-profile"}}
+        with Nexus(servers, config={"names": "bare"}) as gateway:
+            gateway.wait_servers()
+            found = check_server(chosen, gateway.url + "/mcp")
+        checks = found[self.SCENARIO]
+        self.assertIn("sep-2322-respect-client-capabilities", checks)
+        failed = {name: check.why for name, check in checks.items() if check.failed}
+        self.assertEqual(failed, {})
+
+    def test_http(self):
+        with Fixture(SOURCES, "legacy") as fixture:
+            self.judge({"url": fixture.url})
+
+    def test_stdio(self):
+        arguments = [SOURCES.path("server.mjs"), "--stdio", "--era", "legacy"]
+        self.judge({"command": NODE, "args": arguments})
 
 
 #: revision -> scenarios for clients. Those about OAuth have no place here: the gateway has no
