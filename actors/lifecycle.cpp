@@ -158,8 +158,11 @@ void on_apply(self_pointer self, const config::gateway& settings) {
       stands_in = known == s.servers.end() ? entry.slot : known->second.slot;
       fresh.push_back(&entry);
     }
-    order.servers.push_back(
-        {entry.slot, server.name, stands_in, registry::settings_fingerprint(server)});
+    order.servers.push_back({entry.slot, server.name, stands_in,
+                             registry::settings_fingerprint(server),
+                             server.tags == config::server_tags{}
+                                 ? nullptr
+                                 : std::make_shared<const config::server_tags>(server.tags)});
     if (same)
       s.servers.erase(known);
   }

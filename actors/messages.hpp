@@ -118,6 +118,7 @@ struct server_order {
     /// The slot whose catalogue stands in until this one is listed; its own slot: none.
     std::uint32_t stands_in = 0;
     std::string settings = {}; ///< a fingerprint of how the server is reached
+    std::shared_ptr<const config::server_tags> tags = nullptr; ///< null: none
   };
   std::vector<entry> servers;
   catalog::naming names = catalog::naming::prefixed;

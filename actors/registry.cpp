@@ -71,7 +71,7 @@ void on_publish(self_pointer self) {
   for (const auto& entry : s.order.servers) {
     const auto& part = s.parts[entry.slot];
     parts.push_back({entry.slot, entry.name, part.catalogue, part.available, part.unusable,
-                     part.hidden, keeping::preference_of(s, entry.name)});
+                     part.hidden, keeping::preference_of(s, entry.name), entry.tags});
   }
   index_order searched;
   for (const auto& part : parts)

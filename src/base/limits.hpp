@@ -356,6 +356,9 @@ inline constexpr std::size_t vmcp_cache_bytes_default = 10 * 1024 * 1024;
 inline constexpr std::size_t vmcp_views_bytes_max = 16 * 1024 * 1024;
 /// How late a virtual MCP that has expired may close.
 inline constexpr seconds vmcp_sweep_interval{1};
+/// Tags of one tool that are looked at, and the bytes of one: a longer one is no tag.
+inline constexpr std::size_t tags_per_tool_max = 64;
+inline constexpr std::size_t tag_bytes_max = 128;
 /// Events that are kept for GET /api/v1/vmcps/events.
 inline constexpr std::size_t vmcp_events_kept = 10'000;
 

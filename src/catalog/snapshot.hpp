@@ -35,6 +35,7 @@ struct server_part {
   /// Tools that stand at the server's own address only; null: none.
   std::shared_ptr<const hidden_tools> hidden = nullptr;
   std::uint32_t preference = no_preference; ///< its place among the servers that are preferred
+  std::shared_ptr<const config::server_tags> tags = nullptr; ///< null: none
 };
 
 /// What one address shows: all servers, or one.

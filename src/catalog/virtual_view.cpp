@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "catalog/names.hpp"
+#include "catalog/tags.hpp"
 #include "catalog/view_builder.hpp"
 #include "json/walk.hpp"
 #include "json/write.hpp"
@@ -100,6 +101,8 @@ struct owned {
 
 bool selects(const config::vmcp_selector& selector, const server_part& part, const item& tool) {
   if (!any_matches(selector.servers, part.name) || !any_matches(selector.tools, tool.name))
+    return false;
+  if (!selector.tags.empty() && !has_tag(part, tool, selector.tags))
     return false;
   if (!selector.read_only && !selector.destructive && !selector.idempotent && !selector.open_world)
     return true;

@@ -98,6 +98,14 @@ struct source_position {
   std::size_t line = 0, column = 0; ///< from 1
 };
 
+/// Words that tools are chosen by, beside those that a server tells of its own.
+struct server_tags {
+  std::vector<std::string> of_all; ///< its tools
+  /// Of the tools whose names match a glob pattern.
+  std::vector<std::pair<std::string, std::vector<std::string>>> of_tools;
+  friend bool operator==(const server_tags&, const server_tags&) = default;
+};
+
 struct tls_options {
   bool verify = true;
   std::string ca_file;
@@ -127,6 +135,7 @@ struct server {
   bool lazy = false;
   std::vector<std::string> include_tools, exclude_tools; ///< glob patterns over the server's names
   std::string description;
+  server_tags tags; ///< not part of ==: they do not change how the server is reached
   source_position position;
   /// Why this server cannot be used although the file is valid (an unset ${input:...}); empty when
   /// it can.

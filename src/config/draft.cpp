@@ -171,6 +171,12 @@ void draft_reader::read_rest(server_field field, const member& entry) {
   case server_field::description:
     read_description(value, key);
     break;
+  case server_field::tags:
+    draft_.tags.of_all = read_tags(value, key);
+    break;
+  case server_field::tool_tags:
+    read_tool_tags(value, key);
+    break;
   case server_field::disabled:
     if (read_boolean(value, key, findings_).value_or(false))
       draft_.disabled = true;
@@ -285,6 +291,25 @@ void draft_reader::read_names(std::vector<std::string>& out, const node& value,
 void draft_reader::read_description(const node& value, std::string_view key) {
   if (auto text = read_string(value, key, findings_))
     draft_.description = std::move(text->text);
+}
+
+std::vector<std::string> draft_reader::read_tags(const node& value, std::string_view key) {
+  std::vector<std::string> out;
+  for (text_at& item : read_list(value, key, findings_)) {
+    if (item.text.empty() || item.text.size() > nexus::limits::tag_bytes_max)
+      findings_.error(item.at, "a tag has 1 to " + std::to_string(nexus::limits::tag_bytes_max) +
+                                   " bytes, this one has " + std::to_string(item.text.size()));
+    else
+      out.push_back(std::move(item.text));
+  }
+  return out;
+}
+
+void draft_reader::read_tool_tags(const node& value, std::string_view key) {
+  if (!value.is(node_kind::object))
+    return findings_.wrong_kind(value, "an object of lists of tags by tool names", key);
+  for (const member& entry : value.members)
+    draft_.tags.of_tools.emplace_back(entry.key, read_tags(entry.value, entry.key));
 }
 
 void draft_reader::choose_transport(const node& object) {

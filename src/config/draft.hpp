@@ -39,6 +39,7 @@ struct server_draft {
   std::optional<std::vector<std::string>> include;
   std::vector<std::string> exclude;
   std::string description;
+  server_tags tags;
 
   /// What import says about this server: keys that it drops, values that need a look.
   std::vector<std::string> notes;

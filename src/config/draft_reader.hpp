@@ -53,6 +53,8 @@ class draft_reader {
   void read_include(const node& value, std::string_view key);
   void read_names(std::vector<std::string>& out, const node& value, std::string_view key);
   void read_description(const node& value, std::string_view key);
+  [[nodiscard]] std::vector<std::string> read_tags(const node& value, std::string_view key);
+  void read_tool_tags(const node& value, std::string_view key);
 
   /// An explicit type wins, then Antigravity's and Gemini's order of the URLs, then the command.
   void choose_transport(const node& object);

@@ -172,6 +172,13 @@ class server_printer {
       add("exclude", list_of(draft_.exclude));
     if (!draft_.description.empty())
       add("description", quote(draft_.description));
+    if (!draft_.tags.of_all.empty())
+      add("tags", list_of(draft_.tags.of_all));
+    std::vector<std::string> by_tool;
+    for (const auto& [pattern, tags] : draft_.tags.of_tools)
+      by_tool.push_back(pair_of(pattern, list_of(tags)));
+    if (!by_tool.empty())
+      add("toolTags", object_of(by_tool, server_level + 1));
     if (draft_.disabled)
       add("disabled", "true");
   }

@@ -30,6 +30,8 @@ constexpr server_key server_key_table[] = {
     {"include", include, ours},
     {"exclude", exclude, ours},
     {"description", description, ours},
+    {"tags", tags, ours},
+    {"toolTags", tool_tags, ours},
     {"disabled", disabled, ours},
     // Other spellings, each accepted from the clients that use it.
     {"transport", type, client},

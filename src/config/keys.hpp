@@ -43,6 +43,8 @@ enum class server_field : std::uint8_t {
   tools,
   exclude,
   description,
+  tags,
+  tool_tags,
   disabled,
   enabled,
   forwarded_variables,

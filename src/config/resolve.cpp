@@ -38,6 +38,7 @@ class resolver {
     server_.concurrency = draft_.concurrency.value_or(server_.concurrency);
     server_.lazy = draft_.lazy;
     server_.description = draft_.description;
+    server_.tags = draft_.tags;
     server_.exclude_tools = draft_.exclude;
     if (draft_.include) {
       server_.include_tools = *draft_.include;

@@ -18,8 +18,9 @@ constexpr std::string_view root_names[] = {
     "limits",      "ttl",   "idle",        "exposure",       "exposureThreshold",
     "pinnedTools", "hints", "schemaProof", "checkArguments",
 };
-constexpr std::string_view selector_names[] = {"servers",    "tools",     "readOnly", "destructive",
-                                               "idempotent", "openWorld", "query",    "limit"};
+constexpr std::string_view selector_names[] = {"servers",   "tools",       "tags",
+                                               "readOnly",  "destructive", "idempotent",
+                                               "openWorld", "query",       "limit"};
 constexpr std::string_view tool_names[] = {"server",      "tool",  "name",    "title",
                                            "description", "fixed", "defaults"};
 constexpr std::string_view limit_names[] = {"concurrency", "callsPerMinute", "cacheBytes"};
@@ -111,6 +112,7 @@ class vmcp_reader {
       vmcp_selector one;
       one.servers = texts(entry, "servers");
       one.tools = texts(entry, "tools");
+      one.tags = texts(entry, "tags");
       one.read_only = flag(entry, "readOnly");
       one.destructive = flag(entry, "destructive");
       one.idempotent = flag(entry, "idempotent");

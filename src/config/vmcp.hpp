@@ -16,6 +16,7 @@ namespace nexus::config {
 /// Chooses tools: those that all of its conditions hold for.
 struct vmcp_selector {
   std::vector<std::string> servers, tools; ///< glob patterns over own names; empty: any
+  std::vector<std::string> tags;           ///< glob patterns, one of which a tag has to match
   std::optional<bool> read_only, destructive, idempotent, open_world; ///< annotations; absent: any
   /// Only the best tools for a task, found once: when the virtual MCP is made.
   std::string query;

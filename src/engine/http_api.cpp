@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/limits.hpp"
+#include "catalog/tags.hpp"
 #include "engine/argument_checker.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/meta_tools.hpp"
@@ -19,6 +20,15 @@ namespace nexus::engine {
 namespace {
 
 constexpr std::string_view json_type = "application/json";
+
+std::string texts_json(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const auto& text : texts) {
+    out += out.size() == 1 ? "" : ",";
+    json::append_string(out, text);
+  }
+  return out + ']';
+}
 
 } // namespace
 
@@ -84,6 +94,8 @@ void http_connection::serve_tool_search() {
     row.raw("score", fmt::format("{:.6g}", hit.why.score)).raw("matched", matches_json(hit.why));
     row.string("description", short_description(description_of(*hit.where)));
     row.boolean("available", part.available);
+    if (const auto tags = catalog::tags_of(part, *hit.where->list, tool); !tags.empty())
+      row.raw("tags", texts_json(tags));
     if (with_schema) {
       const auto input = hit.where->list->input_schema(tool);
       row.raw("inputSchema", input.raw).string("schemaVersion", schema_version(input));
@@ -126,6 +138,8 @@ std::string http_connection::servers_json() const {
     }
     row.integer("tools",
                 part.catalogue ? static_cast<std::int64_t>(part.catalogue->tools().size()) : 0);
+    if (part.tags != nullptr && !part.tags->of_all.empty())
+      row.raw("tags", texts_json(part.tags->of_all));
     row.integer("restarts", static_cast<std::int64_t>(endpoint.restarts));
     if (!endpoint.reason.empty())
       row.string("error", endpoint.reason);

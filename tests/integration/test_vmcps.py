@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -14,7 +15,7 @@ import unittest
 from support.cases import GatewayCase
 from support.catalogues import real_files, server, tool, written
 from support.http_wire import Connection
-from support.nexus_process import Nexus, binary, eventually
+from support.nexus_process import Nexus, binary, eventually, stdio_server
 
 READ = {"readOnlyHint": True}
 MAIL = [
@@ -138,6 +139,70 @@ class Configured(VmcpCase):
     def test_the_configuration_s_own_are_not_changed_by_the_api(self):
         self.assertEqual(self.api("DELETE", "/readers")[0], 409)
         self.assertEqual(self.api("PUT", "/readers", {"select": []})[0], 409)
+
+
+class Tags(VmcpCase):
+    """Tools chosen by words: of the configuration, of the tools themselves."""
+
+    extra_config = {"vmcps": {
+        "work": {"select": [{"tags": ["work"]}]},
+        "safe": {"select": [{"tags": ["sa*"]}], "exclude": [{"tags": ["secret"]}]},
+        "own": {"select": [{"tags": ["old", "new", "plain"]}]},
+        "both": {"select": [{"tags": ["work"], "readOnly": True}]},
+    }}
+
+    @classmethod
+    def servers(cls):
+        cls.folder = tempfile.mkdtemp(prefix="nexus-test-")
+        cls.told = [
+            tool("a", "Does a.", _meta={"_fastmcp": {"tags": ["old"]}}),
+            tool("b", "Does b.", _meta={"fastmcp": {"tags": ["new", "secret"]}}),
+            tool("c", "Does c.", _meta={"tags": ["plain"]}),
+            tool("d", "Does d.", _meta={"tags": "none"}),
+        ]
+        return {
+            "mail": written(cls.folder, "mail", MAIL, tags=["work"], toolTags={"li*": ["safe"]}),
+            "more": written(cls.folder, "more", cls.told, toolTags={"b": ["safe"], "d": ["safe"]}),
+        }
+
+    def test_tools_are_selected_by_tags(self):
+        self.assertEqual(self.names("work"), ["send", "list"])
+        self.assertEqual(self.names("safe"), ["list", "d"])
+        self.assertEqual(self.names("own"), ["a", "b", "c"])
+        self.assertEqual(self.names("both"), ["list"])
+        self.made({"id": "api", "select": [{"tags": ["secret"]}]})
+        self.assertEqual(self.names("api"), ["b"])
+        self.api("DELETE", "/api")
+
+    def test_tags_are_shown(self):
+        with Connection(self.address) as connection:
+            path = "/api/v1/tools/search?q=list+messages"
+            found = connection.request("GET", path).json()["results"][0]
+            self.assertEqual((found["tool"], found["tags"]), ("list", ["work", "safe"]))
+            path = "/api/v1/tools/search?q=does+b&server=more"
+            tags = {row["tool"]: row.get("tags") for row in
+                    connection.request("GET", path).json()["results"]}
+            self.assertEqual(tags["b"], ["safe", "new", "secret"])
+            servers = connection.request("GET", "/api/v1/servers").json()
+        self.assertEqual([row.get("tags") for row in servers], [["work"], None])
+
+    def test_a_reload_gives_other_tags_and_keeps_the_servers(self):
+        gateway = Nexus(
+            {"mail": written(self.folder, "again", MAIL, tags=["work"])},
+            config={"vmcps": {"one": {"select": [{"tags": ["play"]}]}}},
+        ).start()
+        self.addCleanup(gateway.stop)
+        gateway.wait_servers()
+        with gateway.modern("/v/one/mcp") as client:
+            self.assertEqual(client.tools(), [])
+            before = gateway.children()
+            gateway.write_config(
+                {"mail": written(self.folder, "again", MAIL, tags=["play"])},
+                config={"vmcps": {"one": {"select": [{"tags": ["play"]}]}}},
+            )
+            gateway.process.send_signal(signal.SIGHUP)
+            eventually(lambda: len(client.tools()) == 2, what="the tools of the other tag")
+            self.assertEqual(gateway.children(), before)
 
 
 class ByApi(VmcpCase):
