@@ -77,7 +77,7 @@ void append_definition(std::string& out, const server_part& part, const item_lis
 } // namespace
 
 void list_view::add(std::string public_name, const server_part& part, list_kind kind, const item& t,
-                    const item_list* list, const config::vmcp_tool* change) {
+                    const item_list* list, const config::vmcp_item* change) {
   if (list == nullptr)
     list = &part.catalogue->list(kind);
   append_definition(text_, part, *list, t, public_name, change != nullptr && !change->name.empty());

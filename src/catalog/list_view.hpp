@@ -18,7 +18,7 @@ struct route {
   std::uint32_t slot = 0;
   const item* target = nullptr;
   const item_list* list = nullptr;           ///< that the target is of
-  const config::vmcp_tool* change = nullptr; ///< how a virtual MCP shows it; usually as it is
+  const config::vmcp_item* change = nullptr; ///< how a virtual MCP shows it; usually as it is
 
   /// What it is called beside its server's name.
   [[nodiscard]] std::string_view own_name() const noexcept;
@@ -54,7 +54,7 @@ class list_view {
   friend class virtual_view_builder;
   /// @param list that `i` is of, when that is not the server's own
   void add(std::string public_name, const server_part& part, list_kind kind, const item& i,
-           const item_list* list = nullptr, const config::vmcp_tool* change = nullptr);
+           const item_list* list = nullptr, const config::vmcp_item* change = nullptr);
   void finish(const cache_hints& hints);
 
   std::string text_;

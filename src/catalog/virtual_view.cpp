@@ -6,11 +6,12 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "catalog/changed_definition.hpp"
 #include "catalog/names.hpp"
 #include "catalog/tags.hpp"
+#include "catalog/uri_template.hpp"
 #include "catalog/view_builder.hpp"
 #include "json/walk.hpp"
-#include "json/write.hpp"
 
 namespace nexus::catalog {
 namespace {
@@ -18,77 +19,6 @@ namespace {
 bool any_matches(const std::vector<std::string>& patterns, std::string_view text) {
   return patterns.empty() ||
          std::ranges::any_of(patterns, [&](const auto& glob) { return glob_match(glob, text); });
-}
-
-/// `"key":value` for each member, with commas.
-class members {
- public:
-  void add(std::string_view key, std::string_view json) {
-    if (!text_.empty())
-      text_ += ',';
-    json::append_string(text_, key);
-    text_.append(1, ':').append(json);
-  }
-  [[nodiscard]] std::string object() const { return '{' + text_ + '}'; }
-
- private:
-  std::string text_;
-};
-
-/// The schema without the arguments that the model does not give.
-std::string hide_arguments(json::slice schema, const std::set<std::string, std::less<>>& hidden) {
-  members out;
-  for (json::member_walk m(schema); m.next();) {
-    if (m.key() == "properties" && m.value().is(json::kind::object)) {
-      members kept;
-      for (json::member_walk property(m.value()); property.next();)
-        if (!hidden.contains(property.key()))
-          kept.add(property.key(), property.value().raw);
-      out.add("properties", kept.object());
-    } else if (m.key() == "required" && m.value().is(json::kind::array)) {
-      std::string kept = "[";
-      for (json::element_walk name(m.value()); name.next();)
-        if (!name.value().is(json::kind::string) || !hidden.contains(json::unquote(name.value())))
-          kept.append(kept.size() == 1 ? "" : ",").append(name.value().raw);
-      out.add("required", kept + ']');
-    } else {
-      out.add(m.key(), m.value().raw);
-    }
-  }
-  return out.object();
-}
-
-std::string changed_definition(std::string_view definition, const config::vmcp_tool& change) {
-  std::set<std::string, std::less<>> hidden;
-  for (const auto* const text : {&change.fixed, &change.defaults})
-    for (json::member_walk m({*text, text->empty() ? json::kind::absent : json::kind::object});
-         m.next();)
-      hidden.emplace(m.key());
-  members out;
-  bool title = change.title.empty(), description = change.description.empty();
-  const auto quoted = [](std::string_view text) {
-    std::string written;
-    json::append_string(written, text);
-    return written;
-  };
-  for (json::member_walk m({definition, json::kind::object}); m.next();) {
-    if (m.key() == "title" && !title) {
-      out.add("title", quoted(change.title));
-      title = true;
-    } else if (m.key() == "description" && !description) {
-      out.add("description", quoted(change.description));
-      description = true;
-    } else if (m.key() == "inputSchema" && m.value().is(json::kind::object) && !hidden.empty()) {
-      out.add("inputSchema", hide_arguments(m.value(), hidden));
-    } else {
-      out.add(m.key(), m.value().raw);
-    }
-  }
-  if (!title)
-    out.add("title", quoted(change.title));
-  if (!description)
-    out.add("description", quoted(change.description));
-  return out.object();
 }
 
 /// What the lists of a virtual MCP refer to beside the snapshot.
@@ -131,17 +61,19 @@ class virtual_view_builder {
   std::shared_ptr<const exposure> build() {
     auto out = std::make_shared<exposure>();
     out->lists_[index_of(list_kind::tools)] = tools();
-    out->lists_[index_of(list_kind::prompts)] = matching(list_kind::prompts, definition_.prompts);
-    out->lists_[index_of(list_kind::resources)] =
-        matching(list_kind::resources, definition_.resources);
-    out->lists_[index_of(list_kind::templates)] =
-        matching(list_kind::templates, definition_.resources);
+    const auto& d = definition_;
+    out->lists_[index_of(list_kind::prompts)] =
+        chosen(list_kind::prompts, d.prompts, d.prompt_patterns);
+    for (const auto kind : {list_kind::resources, list_kind::templates})
+      out->lists_[index_of(kind)] = chosen(kind, d.resources, d.resource_patterns);
+    const bool prompts = !d.prompts.empty() || !d.prompt_patterns.empty();
+    const bool resources = !d.resources.empty() || !d.resource_patterns.empty();
     for (const auto& part : from_.servers()) {
       auto offers = snapshot::offers_of(part);
       if (!used_.contains(part.slot))
         continue;
-      offers.prompts = offers.prompts && !definition_.prompts.empty();
-      offers.resources = offers.resources && !definition_.resources.empty();
+      offers.prompts = offers.prompts && prompts;
+      offers.resources = offers.resources && resources;
       out->offers_.merge(offers);
     }
     out->offers_.tools = true;
@@ -158,33 +90,33 @@ class virtual_view_builder {
  private:
   struct entry {
     const server_part* part;
-    const item* tool;
-    const item_list* list;
-    const config::vmcp_tool* change;
+    const item* what;
+    const item_list* list; ///< null: the server's own
+    const config::vmcp_item* change;
   };
 
   std::shared_ptr<const list_view> tools() {
     gather();
     std::map<std::string, std::size_t, std::less<>> uses;
     for (const auto& one : entries_)
-      ++uses[bare_name(one.part->name, one.tool->name)];
+      ++uses[bare_name(one.part->name, one.what->name)];
     auto view = std::make_shared<list_view>();
     auto hints = usual_hints;
     std::set<std::string> taken;
     for (const auto& one : entries_) {
       auto name = one.change != nullptr ? one.change->name : std::string();
       if (name.empty() && definition_.names == config::naming::bare)
-        name = bare_name(one.part->name, one.tool->name);
+        name = bare_name(one.part->name, one.what->name);
       if (name.empty() || (uses[name] > 1 && (one.change == nullptr || one.change->name.empty())))
-        name = prefixed_name(one.part->name, one.tool->name);
+        name = prefixed_name(one.part->name, one.what->name);
       if (!taken.insert(name).second) {
-        name = aliased_name(one.part->name, one.tool->name);
+        name = aliased_name(one.part->name, one.what->name);
         if (!taken.insert(name).second)
           continue;
       }
       hints.merge(one.part->catalogue->list(list_kind::tools).hints());
       used_.insert(one.part->slot);
-      view->add(std::move(name), *one.part, list_kind::tools, *one.tool, one.list, one.change);
+      view->add(std::move(name), *one.part, list_kind::tools, *one.what, one.list, one.change);
     }
     view->finish(hints);
     return view;
@@ -194,10 +126,10 @@ class virtual_view_builder {
     for (const auto& wanted : definition_.tools) {
       const auto* const part = from_.server(wanted.server);
       const auto* const tool = part != nullptr && part->catalogue
-                                   ? part->catalogue->list(list_kind::tools).find(wanted.tool)
+                                   ? part->catalogue->list(list_kind::tools).find(wanted.own_name)
                                    : nullptr;
       if (tool != nullptr && seen_.emplace(part->slot, tool->name).second)
-        entries_.push_back(changed({part, tool, nullptr, &wanted}));
+        entries_.push_back(changed(list_kind::tools, {part, tool, nullptr, &wanted}));
     }
     for (std::size_t i = 0; i < definition_.select.size(); ++i) {
       const auto& selector = definition_.select[i];
@@ -231,44 +163,71 @@ class virtual_view_builder {
       entries_.push_back({&part, &tool, nullptr, nullptr});
   }
 
-  /// The tool as the definition wants it, with a list of its own when its text changes.
-  entry changed(entry one) {
-    const auto& change = *one.change;
-    if (change.title.empty() && change.description.empty() && change.fixed.empty() &&
-        change.defaults.empty())
+  /// The item as the definition wants it, with a list of its own when its text changes.
+  entry changed(list_kind kind, entry one) {
+    if (!changes_definition(kind, *one.change))
       return one;
     auto text = '[' +
-                changed_definition(
-                    one.part->catalogue->list(list_kind::tools).definition(*one.tool), change) +
+                changed_definition(kind, one.part->catalogue->list(kind).definition(*one.what),
+                                   *one.change) +
                 ']';
     json::ensure_padding(text);
     json::scanner scanner;
-    list_builder made(list_kind::tools, usual_hints);
+    list_builder made(kind, usual_hints);
     const auto whole = scanner.validate(text);
     if (!whole || !made.add_page(*whole, scanner))
       return one;
     auto list = made.finish();
     if (list->items().empty())
       return one;
-    one.tool = list->items().data();
+    one.what = list->items().data();
     one.list = list.get();
     own_->changed.push_back(std::move(list));
     return one;
   }
 
-  std::shared_ptr<const list_view> matching(list_kind kind,
-                                            const std::vector<std::string>& patterns) {
+  /// Whether an entry of a merged list is what the definition names.
+  [[nodiscard]] bool is_named(const list_view& all, std::size_t i,
+                              const config::vmcp_item& wanted) const {
+    if (wanted.server.empty())
+      return all.name(i) == wanted.own_name;
+    const auto* const part = from_.part(all.at(i).slot);
+    return part != nullptr && part->name == wanted.server &&
+           all.at(i).target->name == wanted.own_name;
+  }
+
+  /// Those that are named, in their order, and those that match. Each stands there once.
+  std::shared_ptr<const list_view> chosen(list_kind kind,
+                                          const std::vector<config::vmcp_item>& named,
+                                          const std::vector<std::string>& patterns) {
     auto view = std::make_shared<list_view>();
     const auto& all = from_.all(kind);
     auto hints = usual_hints;
-    for (std::size_t i = 0; i < all.size() && !patterns.empty(); ++i) {
-      const auto* const part = from_.part(all.at(i).slot);
-      if (part == nullptr || !any_matches(patterns, all.name(i)))
-        continue;
+    std::set<const item*> seen;
+    std::set<std::string, std::less<>> taken;
+    const auto add_one = [&](std::size_t i, const config::vmcp_item* change) {
+      const auto& to = all.at(i);
+      const auto* const part = from_.part(to.slot);
+      const bool renamed =
+          change != nullptr && family_of(kind) != family::resources && !change->name.empty();
+      std::string name(renamed ? std::string_view(change->name) : all.name(i));
+      if (part == nullptr || seen.contains(to.target) || !taken.insert(name).second)
+        return;
+      seen.insert(to.target);
+      entry one{part, to.target, nullptr, change};
+      if (change != nullptr)
+        one = changed(kind, one);
       hints.merge(part->catalogue->list(kind).hints());
       used_.insert(part->slot);
-      view->add(std::string(all.name(i)), *part, kind, *all.at(i).target);
-    }
+      view->add(std::move(name), *part, kind, *one.what, one.list, one.change);
+    };
+    for (const auto& wanted : named)
+      for (std::size_t i = 0; i < all.size(); ++i)
+        if (is_named(all, i, wanted))
+          add_one(i, &wanted);
+    for (std::size_t i = 0; i < all.size() && !patterns.empty(); ++i)
+      if (any_matches(patterns, all.name(i)))
+        add_one(i, nullptr);
     view->finish(hints);
     return view;
   }
@@ -281,6 +240,24 @@ class virtual_view_builder {
   std::set<std::pair<std::uint32_t, std::string_view>> seen_;
   std::set<std::uint32_t> used_;
 };
+
+std::optional<std::uint32_t> listed_owner(const exposure& shown, std::string_view uri) {
+  if (const auto* const listed = shown.list(list_kind::resources).find(uri))
+    return listed->slot;
+  if (uri.size() > limits::resource_uri_bytes_max)
+    return std::nullopt;
+  const auto& templates = shown.list(list_kind::templates);
+  std::size_t work = 0;
+  for (std::size_t i = 0; i < templates.size(); ++i) {
+    const auto pattern = uri_template::parse(templates.name(i));
+    work += pattern ? pattern->work(uri) : 0;
+    if (work > limits::uri_match_work_max)
+      return std::nullopt;
+    if (pattern && pattern->matches(uri))
+      return templates.at(i).slot;
+  }
+  return std::nullopt;
+}
 
 std::shared_ptr<const exposure> virtual_exposure(const snapshot& from,
                                                  const config::vmcp_definition_ptr& definition,

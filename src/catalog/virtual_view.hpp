@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,5 +26,9 @@ using frozen_tools = std::vector<std::vector<std::pair<std::string, std::string>
 [[nodiscard]] std::shared_ptr<const exposure>
 virtual_exposure(const snapshot& from, const config::vmcp_definition_ptr& definition,
                  const frozen_tools& found);
+
+/// Whose a resource is that a virtual MCP lists itself, or by a template; nothing for any other.
+[[nodiscard]] std::optional<std::uint32_t> listed_owner(const exposure& shown,
+                                                        std::string_view uri);
 
 } // namespace nexus::catalog

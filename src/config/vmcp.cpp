@@ -23,6 +23,9 @@ constexpr std::string_view selector_names[] = {"servers",   "tools",       "tags
                                                "openWorld", "query",       "limit"};
 constexpr std::string_view tool_names[] = {"server",      "tool",  "name",    "title",
                                            "description", "fixed", "defaults"};
+constexpr std::string_view prompt_names[] = {"server",      "prompt", "name",    "title",
+                                             "description", "fixed",  "defaults"};
+constexpr std::string_view resource_names[] = {"uri", "name", "title", "description"};
 constexpr std::string_view limit_names[] = {"concurrency", "callsPerMinute", "cacheBytes"};
 constexpr std::string_view naming_names[] = {"prefixed", "bare"};
 
@@ -43,8 +46,8 @@ class vmcp_reader {
     out_.select = selectors("select");
     out_.exclude = selectors("exclude");
     read_tools();
-    out_.prompts = texts(root_, "prompts");
-    out_.resources = texts(root_, "resources");
+    read_prompts();
+    read_resources();
     if (const node* names = root_.get("names"))
       if (const auto choice = read_choice(*names, "names", naming_names, findings_))
         out_.names = static_cast<naming>(*choice);
@@ -150,15 +153,74 @@ class vmcp_reader {
         continue;
       }
       known_keys(entry, "a tool of a virtual MCP", tool_names);
-      vmcp_tool one{text(entry, "server"),         text(entry, "tool"),
-                    text(entry, "name"),           text(entry, "title"),
-                    text(entry, "description"),    object_text(entry, "fixed"),
-                    object_text(entry, "defaults")};
-      if (one.server.empty() || one.tool.empty())
+      out_.tools.push_back(item(entry, "tool"));
+      if (out_.tools.back().server.empty() || out_.tools.back().own_name.empty())
         findings_.error(entry.at, "a tool of a virtual MCP needs \"server\" and \"tool\"");
-      else
-        out_.tools.push_back(std::move(one));
     }
+  }
+
+  /// @param own_key the member that says what its server calls it
+  vmcp_item item(const node& entry, std::string_view own_key) {
+    vmcp_item one;
+    one.server = text(entry, "server");
+    one.own_name = text(entry, own_key);
+    one.name = text(entry, "name");
+    one.title = text(entry, "title");
+    one.description = text(entry, "description");
+    one.fixed = object_text(entry, "fixed");
+    one.defaults = object_text(entry, "defaults");
+    return one;
+  }
+
+  /// Calls `take` for the objects of a list that may hold patterns too.
+  template <class Take>
+  void read_mixed(std::string_view key, std::vector<std::string>& patterns,
+                  std::string_view expected, Take take) {
+    const node* list = root_.get(key);
+    if (list == nullptr)
+      return;
+    if (!list->is(node_kind::array))
+      return findings_.wrong_kind(*list, "a list of patterns and objects", key);
+    for (const node& entry : list->items) {
+      if (entry.is(node_kind::string))
+        patterns.push_back(entry.text);
+      else if (entry.is(node_kind::object))
+        take(entry);
+      else
+        findings_.wrong_kind(entry, expected, key);
+    }
+  }
+
+  void read_prompts() {
+    read_mixed("prompts", out_.prompt_patterns, "a pattern, or an object with server and prompt",
+               [this](const node& entry) {
+                 known_keys(entry, "a prompt of a virtual MCP", prompt_names);
+                 const auto& one = out_.prompts.emplace_back(item(entry, "prompt"));
+                 if (one.server.empty() || one.own_name.empty())
+                   findings_.error(entry.at,
+                                   "a prompt of a virtual MCP needs \"server\" and \"prompt\"");
+                 for (const std::string_view key : {"fixed", "defaults"})
+                   check_prompt_arguments(entry, key);
+               });
+  }
+
+  void check_prompt_arguments(const node& entry, std::string_view key) {
+    const node* arguments = entry.get(key);
+    if (arguments == nullptr || !arguments->is(node_kind::object))
+      return;
+    for (const member& one : arguments->members)
+      if (!one.value.is(node_kind::string))
+        findings_.wrong_kind(one.value, "a string: arguments of prompts have no other type",
+                             one.key);
+  }
+
+  void read_resources() {
+    read_mixed("resources", out_.resource_patterns, "a pattern, or an object with uri",
+               [this](const node& entry) {
+                 known_keys(entry, "a resource of a virtual MCP", resource_names);
+                 if (out_.resources.emplace_back(item(entry, "uri")).own_name.empty())
+                   findings_.error(entry.at, "a resource of a virtual MCP needs \"uri\"");
+               });
   }
 
   void read_limits() {

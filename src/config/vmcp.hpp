@@ -23,12 +23,13 @@ struct vmcp_selector {
   std::size_t limit = 0; ///< hits of the query
 };
 
-/// A tool that is shown in another form, or just named.
-struct vmcp_tool {
-  std::string server, tool;
-  std::string name, title, description; ///< empty: the tool's own
+/// A tool, prompt or resource that is shown in another form, or just named.
+struct vmcp_item {
+  std::string server;                   ///< empty for a resource: its URI says whose it is
+  std::string own_name;                 ///< that the server has for it; the URI or its template
+  std::string name, title, description; ///< empty: its own
   /// JSON objects: arguments that the model does not see. Fixed ones always hold; the others where
-  /// the call has none.
+  /// the call has none. Empty for a resource.
   std::string fixed, defaults;
 };
 
@@ -37,8 +38,10 @@ struct vmcp_definition {
   std::string title, description, instructions;
   std::vector<vmcp_selector> select;  ///< their union
   std::vector<vmcp_selector> exclude; ///< less theirs
-  std::vector<vmcp_tool> tools;       ///< stand first, in their order; added to what is selected
-  std::vector<std::string> prompts, resources; ///< glob patterns over public names, URIs
+  std::vector<vmcp_item> tools;       ///< stand first, in their order; added to what is selected
+  std::vector<vmcp_item> prompts, resources; ///< likewise
+  /// Glob patterns over public names, and over URIs and their templates.
+  std::vector<std::string> prompt_patterns, resource_patterns;
   naming names = naming::bare;
   tool_surface surface;
   std::size_t concurrency = limits::vmcp_concurrency_default;

@@ -113,7 +113,7 @@ bool headers_agree(worker& on, exchange& x, const catalog::item& target) {
 }
 
 /// Adds the arguments that the model does not give. Fixed ones hold whatever it gives.
-void complete_arguments(exchange& x, const config::vmcp_tool& change) {
+void complete_arguments(exchange& x, const config::vmcp_item& change) {
   const auto given = x.request.params[param_key::arguments];
   const auto object_of = [](const std::string& text) {
     return json::slice{text, text.empty() ? json::kind::absent : json::kind::object};
@@ -189,11 +189,25 @@ class ref_visitor final : public json::visitor {
   }
 };
 
+/// Whether a virtual MCP gives an argument itself, so that models do not see it.
+bool hides(const config::vmcp_item* change, std::string_view argument) {
+  if (change == nullptr)
+    return false;
+  for (const auto* const text : {&change->fixed, &change->defaults})
+    if (!text->empty() && json::find_member({*text, json::kind::object}, argument))
+      return true;
+  return false;
+}
+
 void complete_prompt(worker& on, exchange& x, std::string_view ref, json::slice name) {
   std::string unescaped;
   const auto* const found = find_named(on, x, list_kind::prompts, json::unquote(name, unescaped));
   if (found == nullptr)
     return;
+  if (const auto argument = json::find_member(x.request.params[param_key::argument], "name");
+      argument.is(json::kind::string) && hides(found->change, json::unquote(argument)))
+    return refuse(on, x, errc::invalid_params,
+                  fmt::format("the prompt has no argument {}", argument.raw));
   const auto before = static_cast<std::size_t>(name.raw.data() - ref.data());
   x.target_ref = ref.substr(0, before);
   json::append_string(x.target_ref, found->target->name);

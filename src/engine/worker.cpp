@@ -301,10 +301,14 @@ std::optional<std::uint32_t> worker::owner_of_resource(view_scope scope, std::st
     return listed && part->catalogue->offers.resources ? std::optional(scope.number) : std::nullopt;
   }
   if (scope.shows == view_scope::what::virtual_mcp) {
+    const auto* const shown = view(scope);
+    if (const auto owner = shown == nullptr ? std::nullopt : catalog::listed_owner(*shown, uri))
+      return owner;
     // What it does not name is not its clients' to read, whoever mentions it.
     const auto* const endpoint = vmcps_.find(scope.number);
     const auto matches = [&](const std::string& glob) { return glob_match(glob, uri); };
-    if (endpoint == nullptr || std::ranges::none_of(endpoint->definition->resources, matches))
+    if (endpoint == nullptr ||
+        std::ranges::none_of(endpoint->definition->resource_patterns, matches))
       return std::nullopt;
   }
   if (const auto owner = snapshot_->owner_of(uri))

@@ -205,6 +205,75 @@ class Tags(VmcpCase):
             self.assertEqual(gateway.children(), before)
 
 
+class PromptsAndResources(VmcpCase):
+    """In other forms, as tools."""
+
+    extra_config = {"vmcps": {"desk": {
+        "prompts": [
+            {"server": "near", "prompt": "greet", "name": "hello", "title": "Hello",
+             "description": "Says hello.", "fixed": {"who": "the team"}},
+            {"server": "near", "prompt": "summary", "defaults": {"who": "me"}},
+        ],
+        "resources": [
+            {"uri": "test://near/static", "name": "plan", "title": "The plan"},
+            {"uri": "test://near/items/{id}", "description": "One item."},
+        ],
+    }}}
+
+    @classmethod
+    def servers(cls):
+        offers = "prompts,resources,completions"
+        return {"near": stdio_server("--name", "near", "--offers", offers)}
+
+    def test_prompts(self):
+        for client in (self.modern("/v/desk/mcp"), self.legacy("/v/desk/mcp")):
+            prompts = client.request("prompts/list").result["prompts"]
+            self.assertEqual([p["name"] for p in prompts], ["hello", "near__summary"])
+            self.assertEqual((prompts[0]["title"], prompts[0]["description"]),
+                             ("Hello", "Says hello."))
+            self.assertEqual([p["arguments"] for p in prompts], [[], []])
+
+            def text(name, arguments):
+                got = client.request("prompts/get", {"name": name, "arguments": arguments})
+                return got.result["messages"][0]["content"]["text"]
+
+            self.assertEqual(text("hello", {}), "greet of near for the team")
+            self.assertEqual(text("hello", {"who": "x"}), "greet of near for the team")
+            self.assertEqual(text("near__summary", {}), "summary of near for me")
+            self.assertEqual(text("near__summary", {"who": "x"}), "summary of near for x")
+            refused = client.request("prompts/get", {"name": "near__greet", "arguments": {}})
+            self.assertEqual(refused.error["code"], -32602)
+
+    def complete(self, client, ref, argument):
+        return client.request("completion/complete", {
+            "ref": ref, "argument": {"name": argument, "value": "v"}})
+
+    def test_completions(self):
+        client = self.modern("/v/desk/mcp")
+        ref = {"type": "ref/prompt", "name": "hello"}
+        done = self.complete(client, ref, "other").result["completion"]
+        self.assertEqual(done["values"], ["near greet v"])
+        # What the model does not see cannot be completed either.
+        self.assertEqual(self.complete(client, ref, "who").error["code"], -32602)
+        ref = {"type": "ref/resource", "uri": "test://near/items/{id}"}
+        done = self.complete(client, ref, "id").result["completion"]
+        self.assertEqual(done["values"], ["near test://near/items/{id} v"])
+
+    def test_resources(self):
+        for client in (self.modern("/v/desk/mcp"), self.legacy("/v/desk/mcp")):
+            rows = client.request("resources/list").result["resources"]
+            self.assertEqual([(r["uri"], r["name"], r["title"]) for r in rows],
+                             [("test://near/static", "plan", "The plan")])
+            rows = client.request("resources/templates/list").result["resourceTemplates"]
+            self.assertEqual([(r["uriTemplate"], r["description"]) for r in rows],
+                             [("test://near/items/{id}", "One item.")])
+            for uri in ("test://near/static", "test://near/items/7"):
+                got = client.request("resources/read", {"uri": uri}).result
+                self.assertEqual(got["contents"][0]["text"], f"{uri} of near")
+            for uri in ("test://near/hidden", "shared://text", "test://near/items/7/8"):
+                self.assertIsNotNone(client.request("resources/read", {"uri": uri}).error, uri)
+
+
 class ByApi(VmcpCase):
     extra_config = {}
 

@@ -13,11 +13,65 @@ namespace {
 
 using texts = std::vector<std::string>;
 
+vmcp_definition parsed(const std::string& json) {
+  auto out = parse_vmcp(json);
+  INFO((out ? std::string() : out.error().message));
+  REQUIRE(out);
+  return std::move(*out);
+}
+
+std::string refusal(const std::string& json) {
+  const auto out = parse_vmcp(json);
+  REQUIRE_FALSE(out);
+  return out.error().message;
+}
+
 std::string findings_of(const std::string& json) {
   return all_findings(load_text(json, "/cfg/nexus.json", world()).findings);
 }
 
 } // namespace
+
+TEST_CASE("vmcp definition takes patterns and objects", "[config][vmcp]") {
+  const auto made = parsed(R"({
+    "select": [{"tags": ["safe", "mail*"], "readOnly": true}],
+    "tools": [{"server": "s", "tool": "t", "name": "u"}],
+    "prompts": ["s__*", {"server": "s", "prompt": "p", "name": "q", "fixed": {"a": "1"}}, "x"],
+    "resources": [{"uri": "file:///{path}", "name": "files", "title": "T"}, "test://*"]})");
+  CHECK(made.select.at(0).tags == texts{"safe", "mail*"});
+  CHECK(made.tools.at(0).own_name == "t");
+  CHECK(made.tools.at(0).name == "u");
+  CHECK(made.prompt_patterns == texts{"s__*", "x"});
+  REQUIRE(made.prompts.size() == 1);
+  CHECK(made.prompts[0].server == "s");
+  CHECK(made.prompts[0].own_name == "p");
+  CHECK(made.prompts[0].name == "q");
+  CHECK_THAT(made.prompts[0].fixed, Contains("\"a\""));
+  CHECK(made.resource_patterns == texts{"test://*"});
+  REQUIRE(made.resources.size() == 1);
+  CHECK(made.resources[0].own_name == "file:///{path}");
+  CHECK(made.resources[0].title == "T");
+}
+
+TEST_CASE("vmcp definition says what is wrong with it", "[config][vmcp]") {
+  const std::vector<std::pair<std::string, std::string>> rows{
+      {R"({"select": [{"tag": ["a"]}]})", "did you mean \"tags\""},
+      {R"({"select": [{"tags": [{}]}]})", "tags"},
+      {R"({"prompts": "s__p"})", "a list of patterns and objects"},
+      {R"({"prompts": [7]})", "a pattern, or an object with server and prompt"},
+      {R"({"prompts": [{"prompt": "p"}]})", "needs \"server\" and \"prompt\""},
+      {R"({"prompts": [{"server": "s", "prompt": "p", "fixed": {"n": 1}}]})",
+       "arguments of prompts have no other type"},
+      {R"({"prompts": [{"server": "s", "prompt": "p", "uri": "x"}]})", "uri"},
+      {R"({"resources": [{"name": "n"}]})", "needs \"uri\""},
+      {R"({"resources": [{"uri": "x:1", "fixed": {}}]})", "fixed"},
+      {R"({"tools": [{"server": "s"}]})", "needs \"server\" and \"tool\""},
+  };
+  for (const auto& [json, word] : rows) {
+    CAPTURE(json);
+    CHECK_THAT(refusal(json), Contains(word));
+  }
+}
 
 TEST_CASE("server has tags for all and for some of its tools", "[config][vmcp]") {
   const auto tagged = one_server(R"({"command": "x", "tags": ["a", "b"],
