@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "actors/keeper_ports.hpp"
 #include "actors/vmcp.hpp"
 #include "base/log.hpp"
 #include "engine/worker.hpp"
@@ -16,8 +17,9 @@ namespace {
 using self_pointer = keeper_actor::stateful_pointer<keeper_state>;
 using kept = keeper_state::kept;
 
-void note(keeper_state& s, std::string_view id, std::string_view what) {
-  s.events.push_back({++s.event_sequence, s.process->wall_now(), std::string(id), what});
+void note(keeper_state& s, const kept& one, std::string_view what) {
+  s.events.push_back({++s.event_sequence, s.process->wall_now(), one.runtime->id, what,
+                      one.port ? one.port->port : std::uint16_t{0}});
   if (s.events.size() > limits::vmcp_events_kept)
     s.events.pop_front();
 }
@@ -33,6 +35,8 @@ engine::vmcp_row row_of(std::string_view id, const kept& one) {
   if (one.definition->ttl)
     row.expires = one.created + *one.definition->ttl;
   row.in_flight = one.runtime->in_flight.load();
+  row.port = one.port ? one.port->port : 0;
+  row.port_problem = one.port_problem;
   row.definition = one.definition;
   return row;
 }
@@ -40,9 +44,20 @@ engine::vmcp_row row_of(std::string_view id, const kept& one) {
 /// Where one comes from.
 struct origin {
   bool from_api = false;
+  bool made_here = false;
   std::uint64_t generation = 1;
   std::chrono::system_clock::time_point created;
 };
+
+/// Until its actor has more to say, every worker knows that it is being made.
+void publish_created(engine::process& process, const kept& one) {
+  auto endpoint = std::make_shared<engine::vmcp_endpoint>();
+  endpoint->definition = one.definition;
+  endpoint->generation = one.generation;
+  endpoint->runtime = one.runtime;
+  process.post_to_all(
+      [made = engine::vmcp_endpoint_ptr(endpoint)](engine::worker& w) { w.install(made); });
+}
 
 kept& make(self_pointer self, const config::vmcp_definition_ptr& definition, const origin& from) {
   auto& s = self->state;
@@ -52,8 +67,10 @@ kept& make(self_pointer self, const config::vmcp_definition_ptr& definition, con
   one.runtime->id = definition->id;
   one.definition = definition;
   one.from_api = from.from_api;
+  one.made_here = from.made_here;
   one.generation = from.generation;
   one.created = from.created;
+  publish_created(*s.process, one);
   // A clock that was set back must not lengthen a life.
   const auto age = std::max(nanoseconds::zero(), nanoseconds(s.process->wall_now() - from.created));
   one.actor = self->spawn(vmcp_behavior, s.process, keeper_actor(self), one.runtime,
@@ -71,6 +88,7 @@ void redefine(self_pointer self, kept& one, const config::vmcp_definition_ptr& d
 
 void on_apply(self_pointer self, const config::gateway& settings) {
   auto& s = self->state;
+  s.ports->set_range(settings.vmcp_ports);
   std::map<std::string, config::vmcp_definition_ptr> wanted;
   for (const auto& definition : settings.vmcps)
     wanted.emplace(definition->id, definition);
@@ -80,13 +98,16 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   for (const auto& [id, definition] : wanted) {
     const auto known = s.all.find(id);
     if (known == s.all.end()) {
-      make(self, definition, {false, 1, s.process->wall_now()});
-      note(s, id, "created");
+      auto& made = make(self, definition, {false, false, 1, s.process->wall_now()});
+      port_keeping::seek(s, made);
+      note(s, made, "created");
     } else if (known->second.from_api)
       log::warn("vmcp", "hidden_by_api",
                 {{"vmcp", id}, {"remedy", "nexus vmcp delete " + id + ", then reload"}});
-    else if (known->second.definition->text != definition->text)
+    else if (known->second.definition->text != definition->text) {
       redefine(self, known->second, definition, known->second.generation + 1);
+      port_keeping::seek(s, known->second);
+    }
   }
 }
 
@@ -105,14 +126,17 @@ store::wall_ms milliseconds_of(std::chrono::system_clock::time_point at) {
 
 /// Has the store do what the request wants; on_saved() goes on.
 /// @param expected the generation that the store has; 0: none
-void save(self_pointer self, const engine::vmcp_request& request, std::uint64_t expected) {
+/// @param number the port that it will have
+void save(self_pointer self, const engine::vmcp_request& request, std::uint64_t expected,
+          engine::opened_port claimed, std::uint16_t number) {
   auto shared = std::make_shared<const engine::vmcp_request>(request);
+  auto port = std::make_shared<engine::opened_port>(std::move(claimed));
   const auto now = milliseconds_of(self->state.process->wall_now());
   self->state.process->plane->with_store(
-      [me = keeper_actor(self), shared, expected, now](store::database& in) {
-        vmcp_saved done{shared, std::uint64_t{0}};
+      [me = keeper_actor(self), shared, port, expected, now, number](store::database& in) {
+        vmcp_saved done{shared, std::uint64_t{0}, port};
         if (shared->verb != engine::vmcp_request::what::remove)
-          done.outcome = in.put_vmcp(shared->id, shared->definition->text, expected, now);
+          done.outcome = in.put_vmcp(shared->id, shared->definition->text, expected, now, number);
         else if (auto removed = in.remove_vmcp(shared->id); !removed)
           done.outcome = std::unexpected(removed.error());
         caf::anon_send(me, done);
@@ -127,6 +151,20 @@ void forget(keeper_state& s, const std::string& id) {
   });
 }
 
+/// Opens the port that a request wants, and has it saved. @param now null: it is to be made
+/// @returns an answer when the port is somebody else's
+std::optional<engine::vmcp_answer> save_with_port(self_pointer self,
+                                                  const engine::vmcp_request& request,
+                                                  const kept* now, std::uint64_t expected) {
+  const auto& definition = *request.definition;
+  auto claimed = port_keeping::claim(self->state, definition, now);
+  if (!claimed)
+    return refused(*definition.port == 0 ? 503 : 409, claimed.error().message);
+  const auto number = port_keeping::number_after(definition, *claimed, now);
+  save(self, request, expected, std::move(*claimed), number);
+  return std::nullopt;
+}
+
 /// @returns an answer when the request cannot be granted; otherwise it is being saved
 std::optional<engine::vmcp_answer> create(self_pointer self, const engine::vmcp_request& request) {
   auto& s = self->state;
@@ -135,10 +173,12 @@ std::optional<engine::vmcp_answer> create(self_pointer self, const engine::vmcp_
                    fmt::format("there is a virtual MCP '{}' already; PUT changes it", request.id));
   if (s.all.size() + s.saving.size() >= limits::vmcps_max)
     return refused(503, fmt::format("there are {} virtual MCPs already", s.all.size()));
-  s.saving.insert(request.id);
   const auto stale = s.unusable.find(request.id);
-  save(self, request, stale == s.unusable.end() ? 0 : stale->second);
-  return std::nullopt;
+  auto refusal =
+      save_with_port(self, request, nullptr, stale == s.unusable.end() ? 0 : stale->second);
+  if (!refusal)
+    s.saving.insert(request.id);
+  return refusal;
 }
 
 /// As create(), for an update or a removal.
@@ -152,7 +192,9 @@ std::optional<engine::vmcp_answer> change(self_pointer self, const engine::vmcp_
   if (request.generation && *request.generation != one.generation)
     return refused(409, fmt::format("virtual MCP '{}' is of generation {} by now", request.id,
                                     one.generation));
-  save(self, request, one.generation);
+  if (request.verb == engine::vmcp_request::what::update)
+    return save_with_port(self, request, &one, one.generation);
+  save(self, request, one.generation, {}, 0);
   return std::nullopt;
 }
 
@@ -205,30 +247,34 @@ engine::vmcp_answer not_saved(const engine::vmcp_request& request, const error& 
 }
 
 engine::vmcp_answer created(self_pointer self, const engine::vmcp_request& request,
-                            std::uint64_t generation) {
+                            std::uint64_t generation, engine::opened_port& port) {
   auto& s = self->state;
   s.unusable.erase(request.id);
   if (s.all.contains(request.id)) {
     forget(s, request.id); // a reload was faster
+    port_keeping::abandon(s, port);
     return refused(
         409, fmt::format("there is a virtual MCP '{}' in the configuration by now", request.id));
   }
-  const auto& made = make(self, request.definition, {true, generation, s.process->wall_now()});
-  note(s, request.id, "created");
+  auto& made = make(self, request.definition, {true, true, generation, s.process->wall_now()});
+  port_keeping::settle(s, made, std::move(port));
+  note(s, made, "created");
   return {201, {}, {row_of(request.id, made)}, {}, 0};
 }
 
 engine::vmcp_answer changed(self_pointer self, const engine::vmcp_request& request,
-                            std::uint64_t generation) {
+                            std::uint64_t generation, engine::opened_port& port) {
   auto& s = self->state;
   const auto found = s.all.find(request.id);
   if (found == s.all.end() || found->second.at >= engine::vmcp_state::draining) {
     forget(s, request.id); // it ended while the store was busy
+    port_keeping::abandon(s, port);
     return refused(409, fmt::format("virtual MCP '{}' has ended meanwhile", request.id));
   }
   auto& one = found->second;
   if (request.verb == engine::vmcp_request::what::update) {
     redefine(self, one, request.definition, generation);
+    port_keeping::settle(s, one, std::move(port));
     return {200, {}, {row_of(request.id, one)}, {}, 0};
   }
   self->send(one.actor, drain_vmcp{"it was deleted"});
@@ -242,14 +288,15 @@ void on_saved(self_pointer self, const vmcp_saved& event) {
   if (request.verb == verb::create)
     self->state.saving.erase(request.id);
   if (!event.outcome) {
+    port_keeping::abandon(self->state, *event.port);
     // Another update came first, which this one need not know of.
     if (request.verb == verb::update && event.outcome.error().code == store::errc::stale &&
         !request.generation)
       return on_asked(self, {request});
     return request.answer(not_saved(request, event.outcome.error()));
   }
-  request.answer(request.verb == verb::create ? created(self, request, *event.outcome)
-                                              : changed(self, request, *event.outcome));
+  const auto take_over = request.verb == verb::create ? created : changed;
+  request.answer(take_over(self, request, *event.outcome, *event.port));
 }
 
 // ---- From the store ----------------------------------------------------------------------------
@@ -275,8 +322,9 @@ void restore(self_pointer self, const store::saved_vmcp& row) {
   const bool asks = std::ranges::any_of(
       read->select, [](const auto& selector) { return !selector.query.empty(); });
   const auto definition = std::make_shared<const config::vmcp_definition>(std::move(*read));
-  const auto& one = make(self, definition, {true, row.generation, made});
-  note(s, row.id, "restored");
+  auto& one = make(self, definition, {true, false, row.generation, made});
+  port_keeping::seek(s, one, row.port);
+  note(s, one, "restored");
   if (!asks) // what queries find is waited for by nobody
     s.restoring.insert(one.runtime->number);
 }
@@ -288,6 +336,10 @@ void all_restored(engine::process& process) {
 
 void on_loaded(self_pointer self, const kept_vmcps& stored) {
   auto& s = self->state;
+  if (!s.applied) { // what the configuration says comes first
+    s.stored = stored;
+    return;
+  }
   for (const auto& row : stored.rows)
     restore(self, row);
   if (!stored.rows.empty())
@@ -306,11 +358,12 @@ void on_changed(self_pointer self, const vmcp_changed& event) {
   if (found == s.all.end() || found->second.runtime->number != event.number)
     return;
   found->second.at = event.endpoint->state;
-  note(s, id, event.what);
+  note(s, found->second, event.what);
   if (s.restoring.erase(event.number) > 0 && s.restoring.empty())
     all_restored(*s.process);
   if (event.endpoint->state != engine::vmcp_state::closed)
     return;
+  port_keeping::leave(s, found->second);
   if (found->second.from_api)
     forget(s, id);
   s.all.erase(found);
@@ -321,6 +374,7 @@ void on_sweep(self_pointer self) {
   for (const auto& [id, one] : s.all)
     if (one.definition->ttl || one.definition->idle)
       self->send(one.actor, check_vmcp{});
+  port_keeping::retry(s);
   self->delayed_send(self, limits::vmcp_sweep_interval, sweep_vmcps{});
 }
 
@@ -329,6 +383,7 @@ void on_sweep(self_pointer self) {
 keeper_actor::behavior_type keeper_behavior(self_pointer self, engine::process* process,
                                             const archivist_actor& archivist) {
   self->state.process = process;
+  port_keeping::begin(self->state);
   self->set_exit_handler([self](const caf::exit_msg& why) {
     for (const auto& [id, one] : self->state.all)
       self->send_exit(one.actor, why.reason);
@@ -342,7 +397,12 @@ keeper_actor::behavior_type keeper_behavior(self_pointer self, engine::process* 
               on_loaded(self, {});
             });
   return {
-      [self](const apply_vmcps& wanted) { on_apply(self, *wanted.settings); },
+      [self](const apply_vmcps& wanted) {
+        on_apply(self, *wanted.settings);
+        self->state.applied = true;
+        if (const auto stored = std::exchange(self->state.stored, std::nullopt))
+          on_loaded(self, *stored);
+      },
       [self](const ask_vmcps& asked) { on_asked(self, asked); },
       [self](const vmcp_changed& event) { on_changed(self, event); },
       [self](const sweep_vmcps&) { on_sweep(self); },

@@ -2,6 +2,8 @@
 
 #include <deque>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,11 +26,18 @@ struct keeper_state {
     std::uint64_t generation = 1;
     engine::vmcp_state at = engine::vmcp_state::created;
     bool from_api = false;
-    bool replaced = false; ///< another one waits for its id
+    bool made_here = false; ///< by the API, in this process
+    bool replaced = false;  ///< another one waits for its id
     std::chrono::system_clock::time_point created;
+    engine::own_port_ptr port; ///< null: it has none
+    /// Why it lacks the port that it wants, which is tried again; usually empty.
+    std::string port_problem;
   };
   engine::process* process = nullptr;
+  std::unique_ptr<engine::vmcp_ports> ports;
   std::map<std::string, kept, std::less<>> all; ///< by id
+  bool applied = false;                         ///< the configuration is known
+  std::optional<kept_vmcps> stored;             ///< came before the configuration
   bool loaded = false;                          ///< the store has told what it has
   std::vector<ask_vmcps> early;                 ///< what the API asked before that
   std::set<std::string, std::less<>> saving;    ///< ids of those that are being created

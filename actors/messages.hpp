@@ -12,6 +12,7 @@
 #include "config/config.hpp"
 #include "engine/control.hpp"
 #include "engine/session.hpp"
+#include "engine/vmcp_ports.hpp"
 #include "engine/vmcps.hpp"
 #include "seal/digest.hpp"
 #include "store/database.hpp"
@@ -104,6 +105,7 @@ struct sweep_vmcps {};
 struct vmcp_saved {
   std::shared_ptr<const engine::vmcp_request> request;
   result<std::uint64_t> outcome;
+  std::shared_ptr<engine::opened_port> port; ///< that it gets; one of its own
 };
 
 } // namespace nexus::actors

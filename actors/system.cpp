@@ -121,10 +121,12 @@ class engine_factory final : public worker_factory {
 
 class running_system final : public gateway_system {
  public:
-  running_system(const config::gateway& settings, std::size_t workers, net::reactor_kind kind)
+  running_system(const config::gateway& settings, std::size_t workers, net::reactor_kind kind,
+                 engine::own_ports ports)
       : process_(workers, settings), factory_(process_, kind), config_(factory_),
         directory_(std::make_shared<server_directory>()), bridge_(directory_) {
     process_.plane = &bridge_;
+    process_.opens_ports = ports;
     config_.load<fused_coordinator>();
     config_.set("scheduler.max-threads", workers);
     // A worker must look at its ring even while an actor has a full mailbox.
@@ -168,6 +170,7 @@ class running_system final : public gateway_system {
         return outcome;
       bound = *outcome; // with port 0, the others join the port that the first one got
     }
+    process_.listening_port = bound.port;
     return bound;
   }
 
@@ -331,7 +334,8 @@ void running_system::connect_metrics() {
 
 namespace nexus {
 
-result<std::unique_ptr<gateway_system>> gateway_system::start(const config::gateway& settings) {
+result<std::unique_ptr<gateway_system>> gateway_system::start(const config::gateway& settings,
+                                                              engine::own_ports ports) {
   const auto kind = settings.reactor == "io_uring" ? net::reactor_kind::io_uring
                     : settings.reactor == "epoll"  ? net::reactor_kind::epoll
                                                    : net::reactor_kind::automatic;
@@ -351,7 +355,7 @@ result<std::unique_ptr<gateway_system>> gateway_system::start(const config::gate
             {{"workers", workers},
              {"reactor", chosen == net::reactor_kind::io_uring ? "io_uring" : "epoll"},
              {"servers", settings.servers.size()}});
-  return std::make_unique<actors::running_system>(settings, workers, chosen);
+  return std::make_unique<actors::running_system>(settings, workers, chosen, ports);
 }
 
 } // namespace nexus

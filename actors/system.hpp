@@ -6,6 +6,7 @@
 
 #include "base/result.hpp"
 #include "config/config.hpp"
+#include "engine/control.hpp"
 #include "net/reactor.hpp"
 
 /// The running gateway behind one plain class: nothing of CAF shows.
@@ -15,9 +16,10 @@ namespace nexus {
 class gateway_system {
  public:
   /// Starts the workers and begins to connect the servers; does not wait for them.
+  /// @param ports which virtual MCPs get ports of their own
   /// @errors net::errc::unsupported when the reactor asked for is not to be had
   [[nodiscard]] static result<std::unique_ptr<gateway_system>>
-  start(const config::gateway& settings);
+  start(const config::gateway& settings, engine::own_ports ports);
   virtual ~gateway_system() = default;
 
   /// Accepts HTTP clients on every worker. @returns the bound address

@@ -79,7 +79,7 @@ class gateway_runner final : public cli::gateway_port {
       return failed(at.error());
     const signal_source signals;
     prepare(settings);
-    auto gateway = gateway_system::start(settings);
+    auto gateway = gateway_system::start(settings, engine::own_ports::all);
     if (!gateway)
       return failed(gateway.error());
     const auto bound = (*gateway)->listen(*at);
@@ -93,7 +93,7 @@ class gateway_runner final : public cli::gateway_port {
   int stdio(config::gateway settings, const cli::serve_options& options) override {
     const signal_source signals;
     prepare(settings);
-    auto gateway = gateway_system::start(settings);
+    auto gateway = gateway_system::start(settings, engine::own_ports::made_here);
     if (!gateway)
       return failed(gateway.error());
     (*gateway)->serve_stdio(STDIN_FILENO, STDOUT_FILENO, [] { ::kill(::getpid(), SIGUSR1); });
@@ -109,7 +109,7 @@ class gateway_runner final : public cli::gateway_port {
     if (settings.log_level == log::level::info)
       settings.log_level = log::level::warn;
     prepare(settings);
-    auto gateway = gateway_system::start(settings);
+    auto gateway = gateway_system::start(settings, engine::own_ports::none);
     if (!gateway)
       return failed(gateway.error());
     const auto bound = (*gateway)->listen({"127.0.0.1", 0});

@@ -356,6 +356,10 @@ inline constexpr std::size_t vmcp_cache_bytes_default = 10 * 1024 * 1024;
 inline constexpr std::size_t vmcp_views_bytes_max = 16 * 1024 * 1024;
 /// How late a virtual MCP that has expired may close.
 inline constexpr seconds vmcp_sweep_interval{1};
+/// Ports of virtual MCPs that want any, unless the configuration says otherwise: below those that
+/// kernels give to outgoing connections.
+inline constexpr std::uint16_t vmcp_port_first_default = 9'100;
+inline constexpr std::uint16_t vmcp_port_last_default = 9'199;
 /// Tags of one tool that are looked at, and the bytes of one: a longer one is no tag.
 inline constexpr std::size_t tags_per_tool_max = 64;
 inline constexpr std::size_t tag_bytes_max = 128;

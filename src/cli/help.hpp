@@ -136,6 +136,7 @@ a configuration, with the "id" in it. Those of the configuration are changed the
 Examples:
   nexus vmcp list
   echo '{"id": "readers", "select": [{"readOnly": true}]}' | nexus vmcp create -
+  echo '{"id": "mail", "select": [{"tags": ["mail"]}], "port": "auto"}' | nexus vmcp create -
   nexus vmcp show readers --json
   nexus vmcp update readers readers.json --generation 1
   nexus vmcp delete readers

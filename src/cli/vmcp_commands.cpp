@@ -60,9 +60,21 @@ std::string or_dash(std::string text) {
   return text.empty() ? "-" : std::move(text);
 }
 
-/// Where clients find it.
-std::string url_of(const remote_session& session, const std::string& address) {
-  return fmt::format("http://{}{}", session.http().address().to_string(), address);
+/// A text with the port of its own, where it has one.
+std::string with_port(const described& one, std::string text, std::string_view form) {
+  const std::string port = one["port"];
+  return port.empty() ? text : text + fmt::format(fmt::runtime(form), port);
+}
+
+/// Where clients find it: on its own port, if it has one.
+std::string url_of(const remote_session& session, const described& one) {
+  const auto& gateway = session.http().address();
+  const std::string port = one["port"];
+  if (port.empty())
+    return fmt::format("http://{}{}", gateway.to_string(), one["address"]);
+  std::string host = gateway.to_string();
+  host.resize(host.rfind(':'));
+  return fmt::format("http://{}:{}/mcp", host, port);
 }
 
 int fail_for_id(remote_session& session, const error& failure) {
@@ -102,7 +114,7 @@ int show_list(remote_session& session) {
               {one["generation"]},
               {one["inFlight"]},
               {one["source"]},
-              {one["address"]},
+              {with_port(one, one["address"], ", :{}/mcp")},
               {or_dash(one["expires"])}});
   }
   if (count == 0)
@@ -123,7 +135,9 @@ void print_object(const remote_session& session, const api_object& answer) {
   io.out << fmt::format(
       "{:<11} {}\n", "state",
       toned(visible(one["state"], line_breaks::escape), tone_of(one["state"]), io.out_colour()));
-  line("address", url_of(session, one["address"]));
+  line("address", url_of(session, one));
+  line("port", one["port"]);
+  line("no port", one["portProblem"]);
   line("tools", one["tools"]);
   line("in flight", one["inFlight"]);
   line("generation", one["generation"]);
@@ -158,7 +172,7 @@ int tell_change(const remote_session& session, const api_object& answer, std::st
   if (session.line().action == vmcp_action::remove)
     text += fmt::format("{}, {} calls in flight", one["state"], one["inFlight"]);
   else
-    text += fmt::format("generation {} at {}", one["generation"], url_of(session, one["address"]));
+    text += fmt::format("generation {} at {}", one["generation"], url_of(session, one));
   io.out << visible(text, line_breaks::escape) << '\n';
   return exit_ok;
 }
@@ -198,7 +212,10 @@ int show_events(remote_session& session) {
   std::size_t count = 0;
   for (json::element_walk row(json::find_member(answer->whole(), "events")); row.next(); ++count) {
     const described one(row.value());
-    rows.add({{one["sequence"]}, {one["time"]}, {one["id"]}, {one["what"]}});
+    rows.add({{one["sequence"]},
+              {one["time"]},
+              {one["id"]},
+              {with_port(one, one["what"], ", port {}")}});
   }
   if (count == 0)
     print_note(io, session.line().after == 0 ? "nothing has happened to virtual MCPs"

@@ -106,6 +106,13 @@ struct server_tags {
   friend bool operator==(const server_tags&, const server_tags&) = default;
 };
 
+/// From `first` to `last`, both included.
+struct port_range {
+  std::uint16_t first = limits::vmcp_port_first_default;
+  std::uint16_t last = limits::vmcp_port_last_default;
+  friend bool operator==(const port_range&, const port_range&) = default;
+};
+
 struct tls_options {
   bool verify = true;
   std::string ca_file;
@@ -189,6 +196,7 @@ struct gateway {
   duplicate_policy duplicates = duplicate_policy::show;
   std::vector<std::string> preferred_servers; ///< whose tool of several that are the same is used
   std::vector<server> servers;                ///< in the file's order
+  port_range vmcp_ports;                      ///< for virtual MCPs with the port "auto"
   std::vector<std::shared_ptr<const vmcp_definition>> vmcps; ///< likewise
 };
 

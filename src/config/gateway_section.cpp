@@ -1,6 +1,7 @@
 #include "config/gateway_section.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.hpp"
 #include "config/address.hpp"
@@ -35,6 +36,21 @@ bool is_extension_id(std::string_view text) {
          is_word(text.substr(slash + 1));
 }
 
+/// `FIRST-LAST`.
+std::optional<port_range> parse_port_range(std::string_view text) {
+  const auto dash = text.find('-');
+  const auto number = [](std::string_view digits) {
+    std::uint16_t port = 0;
+    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    return problem == std::errc{} && end == digits.data() + digits.size() ? port : 0;
+  };
+  if (dash == std::string_view::npos)
+    return std::nullopt;
+  const port_range range{static_cast<std::uint16_t>(number(trim(text.substr(0, dash)))),
+                         static_cast<std::uint16_t>(number(trim(text.substr(dash + 1))))};
+  return range.first != 0 && range.first <= range.last ? std::optional(range) : std::nullopt;
+}
+
 class section_reader {
  public:
   section_reader(const node& root, findings& out) : root_(root), findings_(out) {}
@@ -65,6 +81,7 @@ class section_reader {
     if (root_.get("exposure") != nullptr)
       value.exposure = value.surface.mode;
     read_vmcps();
+    read_vmcp_ports();
     value.allowed_hosts = addresses("allowedHosts", host_problem);
     value.allowed_origins = addresses("allowedOrigins", origin_problem);
     read_extensions();
@@ -100,9 +117,41 @@ class section_reader {
         findings_.wrong_kind(entry.value, "a virtual MCP, an object", entry.key);
         continue;
       }
-      out_.value.vmcps.push_back(
-          std::make_shared<const vmcp_definition>(read_vmcp(entry.value, entry.key, findings_)));
+      auto made =
+          std::make_shared<const vmcp_definition>(read_vmcp(entry.value, entry.key, findings_));
+      check_port(*made, entry.value);
+      out_.value.vmcps.push_back(std::move(made));
     }
+  }
+
+  /// A port that is somebody else's could never be opened.
+  void check_port(const vmcp_definition& one, const node& written) {
+    const node* at = written.get("port");
+    if (at == nullptr || one.port.value_or(0) == 0)
+      return;
+    std::string holder;
+    if (out_.value.listen.ends_with(':' + std::to_string(*one.port)))
+      holder = "the gateway's own";
+    for (const auto& other : out_.value.vmcps)
+      if (other->port == one.port)
+        holder = "that of " + quote(other->id);
+    if (!holder.empty())
+      findings_.error(at->at,
+                      "port " + std::to_string(*one.port) + " of virtual MCP " + quote(one.id) +
+                          " is " + holder,
+                      "\"auto\" takes one that is free");
+  }
+
+  void read_vmcp_ports() {
+    const node* given = root_.get("vmcpPorts");
+    const auto text = given != nullptr ? read_string(*given, "vmcpPorts", findings_) : std::nullopt;
+    if (!text)
+      return;
+    if (const auto range = parse_port_range(text->text))
+      out_.value.vmcp_ports = *range;
+    else
+      findings_.error(text->at, "\"vmcpPorts\" " + quote(shorten(text->text)) + " is no range",
+                      "two numbers from 1 to 65535, the lower one first: \"9100-9199\"");
   }
 
   void read_registry() {

@@ -112,6 +112,7 @@ constexpr std::string_view root_key_table[] = {
     "schemaProof",
     "checkArguments",
     "vmcps",
+    "vmcpPorts",
     "state",
     "pins",
     "duplicates",

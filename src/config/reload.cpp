@@ -15,6 +15,7 @@ std::vector<std::string> keys_that_need_a_restart(const gateway& running, const 
   compare("listen", &gateway::listen);
   compare("allowedHosts", &gateway::allowed_hosts);
   compare("allowedOrigins", &gateway::allowed_origins);
+  compare("extensions", &gateway::extensions);
   compare("workers", &gateway::workers);
   compare("reactor", &gateway::reactor);
   compare("log.format", &gateway::log_format);

@@ -16,7 +16,7 @@ constexpr std::string_view root_names[] = {
     "id",          "title", "description", "instructions",   "select",
     "exclude",     "tools", "prompts",     "resources",      "names",
     "limits",      "ttl",   "idle",        "exposure",       "exposureThreshold",
-    "pinnedTools", "hints", "schemaProof", "checkArguments",
+    "pinnedTools", "hints", "schemaProof", "checkArguments", "port",
 };
 constexpr std::string_view selector_names[] = {"servers",   "tools",       "tags",
                                                "readOnly",  "destructive", "idempotent",
@@ -55,6 +55,7 @@ class vmcp_reader {
     read_limits();
     out_.ttl = time("ttl");
     out_.idle = time("idle");
+    read_port();
     out_.position = findings_.position(root_.at);
     out_.text = to_json(root_, 0);
     return std::move(out_);
@@ -221,6 +222,18 @@ class vmcp_reader {
                  if (out_.resources.emplace_back(item(entry, "uri")).own_name.empty())
                    findings_.error(entry.at, "a resource of a virtual MCP needs \"uri\"");
                });
+  }
+
+  void read_port() {
+    const node* value = root_.get("port");
+    if (value == nullptr)
+      return;
+    if (value->is(node_kind::string) && value->text == "auto")
+      out_.port = 0;
+    else if (!value->is(node_kind::number))
+      findings_.wrong_kind(*value, "a number from 1 to 65535 or \"auto\"", "port");
+    else if (const auto number = read_count(*value, "port", 1, 65'535, findings_))
+      out_.port = static_cast<std::uint16_t>(*number);
   }
 
   void read_limits() {

@@ -47,9 +47,10 @@ struct vmcp_definition {
   std::size_t concurrency = limits::vmcp_concurrency_default;
   std::size_t calls_per_minute = 0; ///< 0: any number
   std::size_t cache_bytes = limits::vmcp_cache_bytes_default;
-  std::optional<milliseconds> ttl;  ///< after it was made
-  std::optional<milliseconds> idle; ///< after its last use
-  std::string text;                 ///< JSON, as it was given, with the id
+  std::optional<milliseconds> ttl;   ///< after it was made
+  std::optional<milliseconds> idle;  ///< after its last use
+  std::optional<std::uint16_t> port; ///< of its own; 0: one of the gateway's range
+  std::string text;                  ///< JSON, as it was given, with the id
   source_position position;
 };
 using vmcp_definition_ptr = std::shared_ptr<const vmcp_definition>;

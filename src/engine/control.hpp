@@ -82,6 +82,13 @@ struct link_failure {
   bool session_lost = false;
 };
 
+/// Which virtual MCPs get the ports that they want.
+enum class own_ports : std::uint8_t {
+  none,
+  made_here, ///< those that clients of this process make: others may be another process's too
+  all,
+};
+
 /// A virtual MCP as the API tells of it.
 struct vmcp_row {
   std::string id;
@@ -92,6 +99,8 @@ struct vmcp_row {
   std::chrono::system_clock::time_point created;
   std::optional<std::chrono::system_clock::time_point> expires;
   std::uint32_t in_flight = 0;
+  std::uint16_t port = 0;   ///< of its own; 0: none
+  std::string port_problem; ///< why it lacks the port that it wants; usually empty
   config::vmcp_definition_ptr definition;
 };
 
@@ -99,7 +108,8 @@ struct vmcp_event {
   std::uint64_t sequence = 0;
   std::chrono::system_clock::time_point time;
   std::string id;
-  std::string_view what; ///< created, ready, updated, draining, closed
+  std::string_view what;  ///< created, restored, ready, updated, draining, closed
+  std::uint16_t port = 0; ///< of its own, then; 0: none
 };
 
 struct vmcp_answer {

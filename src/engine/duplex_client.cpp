@@ -76,6 +76,8 @@ void duplex_client::serve_message(exchange& x) {
     if (session_)
       x.log_level = session_->wanted_log_level();
   }
+  if (is_request && !takes_more_)
+    return refuse(x, mcp::errc::internal_error, "this address ends; connect again elsewhere");
   if (is_request && under_way_ > limits::calls_per_connection_max) {
     worker_.metrics().refusals.add(metrics::refusal::calls);
     return refuse(x, mcp::errc::internal_error,

@@ -27,6 +27,7 @@ class duplex_client : private client_adapter, private batch_sink, private listen
   void serve(std::string& text);
   /// The connection is gone: what is under way is cancelled, the session is closed.
   void leave();
+  [[nodiscard]] view_scope scope() const noexcept final { return scope_; }
 
  protected:
   duplex_client(worker& owner, view_scope shown);
@@ -42,6 +43,9 @@ class duplex_client : private client_adapter, private batch_sink, private listen
 
   [[nodiscard]] worker& on() noexcept { return worker_; }
   [[nodiscard]] bool is_idle() const noexcept { return under_way_ == 0; }
+  /// From now on requests are refused; answers to those under way are given.
+  void take_no_more() noexcept { takes_more_ = false; }
+  [[nodiscard]] bool takes_more() const noexcept { return takes_more_; }
 
  private:
   void serve_message(exchange& x);
@@ -63,7 +67,6 @@ class duplex_client : private client_adapter, private batch_sink, private listen
   void batch_notification(const gateway::pieces& message) override;
   void batch_done(batch& which, const std::string& answers) override;
 
-  [[nodiscard]] view_scope scope() const noexcept override { return scope_; }
   [[nodiscard]] session* owner() const noexcept override { return session_.get(); }
   void lists_changed() override;
   void resource_updated(std::uint32_t slot, std::string_view subscribed,
@@ -81,6 +84,7 @@ class duplex_client : private client_adapter, private batch_sink, private listen
   std::vector<std::unique_ptr<batch>> batches_;        ///< under way
   std::size_t under_way_ = 0;
   bool left_ = false;
+  bool takes_more_ = true;
 };
 
 } // namespace nexus::engine

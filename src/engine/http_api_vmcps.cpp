@@ -3,39 +3,17 @@
 
 #include <charconv>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/limits.hpp"
 #include "engine/http_connection.hpp"
+#include "engine/vmcp_rows.hpp"
 #include "http/query.hpp"
-#include "json/write.hpp"
 
 namespace nexus::engine {
 namespace {
 
 constexpr std::string_view prefix = "/api/v1/vmcps";
-
-std::string shown_time(std::chrono::system_clock::time_point at) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                     fmt::gmtime(std::chrono::system_clock::to_time_t(at)));
-}
-
-void append_row(std::string& out, const vmcp_row& row, const catalog::exposure* shown) {
-  json::object_writer members(out);
-  members.string("id", row.id).string("state", row.state);
-  members.integer("generation", static_cast<std::int64_t>(row.generation));
-  members.string("source", row.from_api ? "api" : "configuration");
-  members.string("address", fmt::format("/v/{}/mcp", row.id));
-  members.string("created", shown_time(row.created));
-  if (row.expires)
-    members.string("expires", shown_time(*row.expires));
-  if (shown != nullptr)
-    members.integer("tools", static_cast<std::int64_t>(shown->reachable().size()));
-  members.integer("inFlight", row.in_flight);
-  members.raw("definition", row.definition->text);
-  members.end();
-}
 
 std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t out = 0;
@@ -120,27 +98,13 @@ void http_connection::ask_control(vmcp_request request) {
       if (answer.status >= 400)
         return asked->refuse_api(answer.status, answer.problem);
       std::string body;
-      if (verb == vmcp_request::what::events) {
-        body = R"({"events":[)";
-        for (const auto& event : answer.events) {
-          body += body.back() == '[' ? "" : ",";
-          json::object_writer members(body);
-          members.integer("sequence", static_cast<std::int64_t>(event.sequence));
-          members.string("time", shown_time(event.time)).string("id", event.id);
-          members.string("what", event.what).end();
-        }
-        body += fmt::format(R"(],"next":{}}})", answer.next_event);
-      } else if (verb == vmcp_request::what::list) {
-        body = R"({"vmcps":[)";
-        for (const auto& row : answer.rows) {
-          body += body.back() == '[' ? "" : ",";
-          append_row(body, row, nullptr);
-        }
-        body += "]}";
-      } else {
-        const auto& row = answer.rows.front();
-        append_row(body, row, here.view({view_scope::what::virtual_mcp, row.number}));
-      }
+      if (verb == vmcp_request::what::events)
+        body = vmcp_events_json(answer);
+      else if (verb == vmcp_request::what::list)
+        body = vmcp_list_json(here.shared(), answer.rows);
+      else
+        append_vmcp_row(body, here.shared(), answer.rows.front(),
+                        here.view({view_scope::what::virtual_mcp, answer.rows.front().number}));
       asked->respond(answer.status, "application/json", body + '\n');
     });
   };

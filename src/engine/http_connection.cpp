@@ -37,17 +37,22 @@ nanoseconds tick_of(const config::tunable_limits& limits) {
 
 } // namespace
 
-http_connection::http_connection(worker& owner, std::uint64_t id, net::stream_ptr stream)
-    : worker_(owner), id_(id), stream_(std::move(stream)),
+http_connection::http_connection(worker& owner, std::uint64_t id, net::stream_ptr stream,
+                                 own_port_ptr own)
+    : worker_(owner), id_(id), own_(std::move(own)), stream_(std::move(stream)),
       parser_(parser_limits(owner.shared().limits)), since_(owner.now()),
       last_written_(owner.now()) {
   stream_->set_handler(*this);
   tick_.set_action([this] { on_tick(); });
   early_.set_action([this] { begin_early(); });
   worker_.reactor().arm(tick_, tick_of(worker_.shared().limits));
+  if (own_)
+    own_->connections.fetch_add(1, std::memory_order_relaxed);
 }
 
 http_connection::~http_connection() {
+  if (own_)
+    own_->connections.fetch_sub(1, std::memory_order_relaxed);
   if (state_ == state::listening)
     worker_.remove_stream(*this);
 }

@@ -26,10 +26,13 @@ class http_connection final : private net::stream_handler,
                               private batch_sink,
                               private listening_stream {
  public:
-  http_connection(worker& owner, std::uint64_t id, net::stream_ptr stream);
+  /// @param own the port that it came to, when that is a virtual MCP's
+  http_connection(worker& owner, std::uint64_t id, net::stream_ptr stream,
+                  own_port_ptr own = nullptr);
   ~http_connection() override;
 
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+  [[nodiscard]] const own_port* own() const noexcept { return own_.get(); }
   /// The process stops: closes when nothing is under way, else after the answer.
   void drain();
   /// The log of the session whose stream this connection reads has more, or has ended.
@@ -73,7 +76,7 @@ class http_connection final : private net::stream_handler,
   friend class sse_client;
   friend class websocket_client;
   void serve_event_stream(view_scope scope);
-  void serve_guest_message();
+  void serve_guest_message(view_scope scope);
   void serve_websocket(view_scope scope);
   void part_from_guest();
 
@@ -94,11 +97,18 @@ class http_connection final : private net::stream_handler,
   void leave_log();
   /// Begins a long answer as a stream, so that it can be resumed.
   void begin_early();
-  /// What `/s/<server><tail>` or `/v/<virtual MCP><tail>` shows; nothing for another path or an
-  /// unknown name.
-  [[nodiscard]] std::optional<view_scope> scope_of_path(std::string_view tail);
+  /// An MCP address: what it shows, and what follows that in the path.
+  struct address {
+    view_scope scope;
+    std::string_view tail; ///< "/mcp", "/sse", "/ws" or "/message"
+  };
+  /// The address that a path is; nothing for any other path and an unknown name.
+  [[nodiscard]] std::optional<address> address_of(std::string_view path) const;
+  /// @returns false when it is none of MCP
+  [[nodiscard]] bool serve_address(const address& at);
+  void serve_operations(std::string_view path);
   /// Answers for a virtual MCP that is not made yet, or ends. @returns whether it did
-  [[nodiscard]] bool refuse_unready_vmcp();
+  [[nodiscard]] bool refuse_unready_vmcp(const vmcp_endpoint& endpoint);
   void refuse_message(exchange& x, mcp::errc code, unsigned status, std::string_view message,
                       std::string_view data);
   // The API, in http_api.cpp
@@ -166,6 +176,7 @@ class http_connection final : private net::stream_handler,
 
   worker& worker_;
   const std::uint64_t id_;
+  const own_port_ptr own_; ///< null on the gateway's own port
   net::stream_ptr stream_;
   http::request_parser parser_;
   std::string pending_;    ///< bytes of pipelined requests

@@ -24,6 +24,17 @@ bool http_guest::slow() const {
   return host_.stream_->queued_bytes() > limits::write_queue_high_bytes;
 }
 
+void http_guest::finish() {
+  if (is_idle())
+    return hang_up();
+  take_no_more();
+}
+
+void http_guest::on_idle() {
+  if (!takes_more() && host_.stream_)
+    hang_up();
+}
+
 // ---- 2024-11-05 ---------------------------------------------------------------------------------
 
 sse_client::sse_client(http_connection& host, worker& on, view_scope shown)
@@ -70,7 +81,7 @@ void http_connection::serve_event_stream(view_scope scope) {
   guest_ = std::move(guest);
 }
 
-void http_connection::serve_guest_message() {
+void http_connection::serve_guest_message(view_scope scope) {
   auto& request = parser_.message();
   if (request.verb != http::method::post)
     return respond(405, text_plain, "POST messages here\n", "Allow: POST\r\n");
@@ -83,8 +94,11 @@ void http_connection::serve_guest_message() {
   if (!parse_session_home(id, home) || home.value >= worker_.shared().worker_count())
     return respond(404, text_plain, "unknown session; open an event stream at /sse\n");
   worker_.shared().post(home, [back = worker_.id(), connection = id_, wanted = std::string(id),
+                               only = own_ ? std::optional(scope) : std::nullopt,
                                text = std::move(request.body)](worker& there) mutable {
-    auto* const guest = there.find_guest(wanted);
+    auto* guest = there.find_guest(wanted);
+    if (guest != nullptr && only && guest->scope() != *only)
+      guest = nullptr; // of another address, which this port is not
     if (guest != nullptr)
       guest->serve(text);
     there.shared().post(back, [connection, known = guest != nullptr](worker& here) {
@@ -157,7 +171,7 @@ void websocket_client::keep_alive() {
 }
 
 void websocket_client::hang_up() {
-  codec_.close(websocket::close_code::going_away, "the gateway stops");
+  codec_.close(websocket::close_code::going_away, "this address ends");
   flush();
   host_.part_from_guest();
 }

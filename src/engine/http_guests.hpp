@@ -29,7 +29,9 @@ class http_guest : public duplex_client {
   http_guest(http_connection& host, worker& on, view_scope shown)
       : duplex_client(on, shown), host_(host) {}
   [[nodiscard]] bool slow() const override;
-  void finish() override { hang_up(); }
+  /// What is under way is answered first.
+  void finish() override;
+  void on_idle() override;
 
   http_connection& host_;
 };

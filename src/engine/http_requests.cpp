@@ -21,6 +21,7 @@ namespace nexus::engine {
 namespace {
 
 constexpr std::string_view text_plain = "text/plain; charset=utf-8";
+constexpr std::string_view mcp_tails[] = {"/mcp", "/sse", "/ws", "/message"};
 constexpr std::string_view parameter_prefix = "Mcp-Param-";
 constexpr std::string_view batch_refusal =
     "batches are served in sessions of 2025-03-26 only; send one message per request";
@@ -56,31 +57,46 @@ void http_connection::serve_request() {
   }
   if (request.verb == http::method::options)
     return serve_preflight();
-  const auto path = request.path;
-  if (path == "/mcp")
-    return serve_mcp({});
-  const bool gets = request.verb == http::method::get;
-  if (path.starts_with("/s/") || path.starts_with("/v/")) {
-    const bool one_server = path[1] == 's';
-    if (!one_server && refuse_unready_vmcp())
-      return;
-    if (const auto scope = scope_of_path("/mcp"))
-      return serve_mcp(*scope);
-    if (const auto scope = scope_of_path("/sse"); scope && gets)
-      return serve_event_stream(*scope);
-    if (const auto scope = scope_of_path("/ws"); scope && gets)
-      return serve_websocket(*scope);
-    return respond(404, text_plain, one_server ? "no such server\n" : "no such virtual MCP\n");
-  }
-  if (path == "/sse" && gets)
-    return serve_event_stream({});
-  if (path == "/message")
-    return serve_guest_message();
-  if (path == "/ws" && gets)
-    return serve_websocket({});
+  const std::string_view path = request.path;
+  if (const auto at = address_of(path); at && serve_address(*at))
+    return;
+  if (own_ && path != "/healthz")
+    return respond(404, text_plain, "a virtual MCP has this port for itself: POST to /mcp\n");
+  if (path.starts_with("/s/") || path.starts_with("/v/"))
+    return respond(404, text_plain, path[1] == 's' ? "no such server\n" : "no such virtual MCP\n");
   if (path.starts_with("/api/"))
     return serve_api();
-  const bool reads = gets || request.verb == http::method::head;
+  serve_operations(path);
+}
+
+bool http_connection::serve_address(const address& at) {
+  const auto verb = parser_.message().verb;
+  if (at.scope.shows == view_scope::what::virtual_mcp) {
+    const auto* const endpoint = worker_.vmcps().find(at.scope.number);
+    if (endpoint == nullptr)
+      return false;
+    if (refuse_unready_vmcp(*endpoint))
+      return true;
+    endpoint->runtime->last_used_ns.store(worker_.now().time_since_epoch().count(),
+                                          std::memory_order_relaxed);
+  }
+  if (at.tail == "/mcp")
+    serve_mcp(at.scope);
+  else if (at.tail == "/message")
+    serve_guest_message(at.scope);
+  else if (at.tail == "/sse" && verb == http::method::get)
+    serve_event_stream(at.scope);
+  else if (at.tail == "/ws" && verb == http::method::get)
+    serve_websocket(at.scope);
+  else
+    return false;
+  return true;
+}
+
+void http_connection::serve_operations(std::string_view path) {
+  const auto verb = parser_.message().verb;
+  const bool reads = verb == http::method::get || verb == http::method::head;
+  auto& shared = worker_.shared();
   if (path != "/healthz" && path != "/readyz" && path != "/metrics")
     return respond(404, text_plain, "no such address\n");
   if (!reads)
@@ -94,41 +110,44 @@ void http_connection::serve_request() {
   respond(200, metrics::registry::content_type(), shared.metrics.exposition());
 }
 
-bool http_connection::refuse_unready_vmcp() {
-  auto id = parser_.message().path.substr(3);
-  id = id.substr(0, id.find('/'));
-  const auto endpoint = worker_.vmcps().find(id);
-  if (endpoint == nullptr || endpoint->state == vmcp_state::ready)
+bool http_connection::refuse_unready_vmcp(const vmcp_endpoint& endpoint) {
+  if (endpoint.state == vmcp_state::ready)
     return false;
   worker_.metrics().refusals.add(metrics::refusal::virtual_mcp);
   respond(503, text_plain,
-          fmt::format("virtual MCP '{}' is {}\n", id,
-                      endpoint->state == vmcp_state::created ? "being made" : "draining"),
+          fmt::format("virtual MCP '{}' is {}\n", endpoint.runtime->id,
+                      endpoint.state == vmcp_state::created ? "being made" : "draining"),
           "Retry-After: 1\r\n");
   return true;
 }
 
-std::optional<view_scope> http_connection::scope_of_path(std::string_view tail) {
-  // The name is percent-encoded.
-  std::string_view rest = parser_.message().path.substr(3);
-  if (!rest.ends_with(tail))
+std::optional<http_connection::address> http_connection::address_of(std::string_view path) const {
+  const auto cut = path.rfind('/');
+  if (cut == std::string_view::npos)
     return std::nullopt;
-  rest.remove_suffix(tail.size());
-  const auto name = http::percent_decode(rest);
+  const auto tail = path.substr(cut);
+  const auto front = path.substr(0, cut);
+  if (std::ranges::find(mcp_tails, tail) == std::end(mcp_tails))
+    return std::nullopt;
+  if (front.empty())
+    return address{
+        own_ ? view_scope{view_scope::what::virtual_mcp, own_->of->number} : view_scope{}, tail};
+  const bool of_vmcp = front.starts_with("/v/");
+  if ((!of_vmcp && !front.starts_with("/s/")) || tail == "/message")
+    return std::nullopt;
+  const auto name = http::percent_decode(front.substr(3));
   if (!name)
     return std::nullopt;
-  if (parser_.message().path[1] == 'v') {
+  if (of_vmcp) {
     const auto endpoint = worker_.vmcps().find(*name);
-    if (endpoint == nullptr)
+    if (endpoint == nullptr || (own_ && endpoint->runtime != own_->of))
       return std::nullopt;
-    endpoint->runtime->last_used_ns.store(worker_.now().time_since_epoch().count(),
-                                          std::memory_order_relaxed);
-    return view_scope{view_scope::what::virtual_mcp, endpoint->runtime->number};
+    return address{{view_scope::what::virtual_mcp, endpoint->runtime->number}, tail};
   }
-  const auto* const part = worker_.snapshot().server(*name);
+  const auto* const part = own_ ? nullptr : worker_.snapshot().server(*name);
   if (part == nullptr)
     return std::nullopt;
-  return view_scope::of_server(part->slot);
+  return address{view_scope::of_server(part->slot), tail};
 }
 
 void http_connection::serve_mcp(view_scope scope) {
@@ -342,15 +361,8 @@ void http_connection::serve_delete(view_scope scope) {
     auto found = there.find_session(wanted);
     if (found && found->scope != scope)
       found = nullptr;
-    if (found && !found->closed.exchange(true)) {
-      there.shared().sessions.release();
-      there.forget_session(wanted);
-      there.shared().plane->session_closed(found);
-      end_event_streams(there.shared(), found);
-      if (const auto holder = found->stream_worker.load(); holder >= 0)
-        there.shared().post({static_cast<std::uint32_t>(holder)},
-                            [found](worker& w) { w.end_stream(*found); });
-    }
+    if (found)
+      there.close_session(found);
     there.shared().post(back, [connection, known = found != nullptr](worker& here) {
       auto* const asked = here.find_connection(connection);
       if (asked == nullptr || asked->state_ != state::answering)

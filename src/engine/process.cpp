@@ -6,9 +6,8 @@
 namespace nexus::engine {
 namespace {
 
-std::string host_of(const std::string& listen) {
-  const auto parsed = net::endpoint::parse(listen);
-  return parsed ? parsed->host : std::string();
+net::endpoint endpoint_of(const std::string& listen) {
+  return net::endpoint::parse(listen).value_or(net::endpoint{});
 }
 
 seal::key_ring make_keys(const config::gateway& settings) {
@@ -28,8 +27,9 @@ process::process(std::size_t workers, const config::gateway& settings)
 
 process::process(std::size_t workers, const config::gateway& settings, const clock& time)
     : metrics(workers), limits(settings.limits),
-      hosts(host_of(settings.listen), settings.allowed_hosts, settings.allowed_origins),
-      extensions(settings.extensions), keys(make_keys(settings)), time_(&time), workers_(workers) {}
+      hosts(endpoint_of(settings.listen).host, settings.allowed_hosts, settings.allowed_origins),
+      extensions(settings.extensions), listen_at(endpoint_of(settings.listen)),
+      keys(make_keys(settings)), time_(&time), workers_(workers) {}
 
 worker& process::at(worker_id id) const noexcept {
   NEXUS_ASSERT(id.value < workers_.size());

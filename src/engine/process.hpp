@@ -72,7 +72,10 @@ class process {
   const config::tunable_limits limits;
   const gateway::host_check hosts;
   const gateway::extension_list extensions;
-  const seal::key_ring keys; ///< of what clients carry
+  const net::endpoint listen_at; ///< as configured; virtual MCPs have their ports there too
+  own_ports opens_ports = own_ports::none;      ///< set before the actors run
+  std::atomic<std::uint16_t> listening_port{0}; ///< of the gateway; 0: it does not listen
+  const seal::key_ring keys;                    ///< of what clients carry
   /// Bytes that the replay logs of all sessions hold.
   const std::shared_ptr<replay_log::budget> replay_bytes = std::make_shared<replay_log::budget>(0);
   std::atomic<bool> draining{false};

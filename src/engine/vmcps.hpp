@@ -37,6 +37,14 @@ struct vmcp_runtime {
   std::atomic<std::uint64_t> window_{0}; ///< minute in the upper half, calls in the lower
 };
 
+/// A port that is one virtual MCP's alone. @thread any
+struct own_port {
+  std::uint16_t port = 0;
+  std::shared_ptr<vmcp_runtime> of;
+  std::atomic<std::uint32_t> connections{0}; ///< open now
+};
+using own_port_ptr = std::shared_ptr<own_port>;
+
 /// One state of one: immutable, replaced as a whole on every worker.
 struct vmcp_endpoint {
   config::vmcp_definition_ptr definition;

@@ -90,7 +90,7 @@ worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reac
 }
 
 worker::~worker() {
-  listener_.reset();
+  stop_listening();
   // Exchanges point to connections and upstreams; all end together here.
   for (auto* x = used_; x != nullptr; x = x->next)
     x->client = nullptr;
@@ -322,10 +322,15 @@ void worker::install(const vmcp_endpoint_ptr& endpoint) {
   checker_.forget();
   const view_scope scope{view_scope::what::virtual_mcp, endpoint->runtime->number};
   const bool over = endpoint->state >= vmcp_state::draining;
-  if (endpoint->state == vmcp_state::closed)
+  if (endpoint->state == vmcp_state::closed) {
     vmcps_.remove(scope.number);
-  else
+    stop_listening_for(scope.number);
+    // Its sessions end with the next sweep; many that close have one together.
+    if (!std::exchange(sweeps_soon_, true))
+      reactor_->arm(sweep_, limits::vmcp_sweep_interval);
+  } else {
     vmcps_.install(endpoint);
+  }
   const auto streams = streams_; // one that ends leaves the list
   for (auto* const stream : streams)
     if (std::ranges::find(streams_, stream) != streams_.end() && stream->scope() == scope)
@@ -346,12 +351,7 @@ void worker::learn_resources(std::uint32_t slot, std::string_view result) {
 
 result<net::endpoint> worker::listen(const net::endpoint& at) {
   auto listening = reactor_->listen(at, [this](net::stream_ptr accepted, const net::endpoint&) {
-    if (!shared_.connections.admit()) {
-      metrics_.refusals.add(metrics::refusal::connections);
-      return; // destroying the stream closes it
-    }
-    adopt_connection(
-        std::make_unique<http_connection>(*this, ++connection_sequence_, std::move(accepted)));
+    accept(std::move(accepted), nullptr);
   });
   if (!listening)
     return std::unexpected(listening.error());
@@ -359,8 +359,42 @@ result<net::endpoint> worker::listen(const net::endpoint& at) {
   return listener_->local();
 }
 
+void worker::accept(net::stream_ptr accepted, const own_port_ptr& own) {
+  if (!shared_.connections.admit()) {
+    metrics_.refusals.add(metrics::refusal::connections);
+    return; // destroying the stream closes it
+  }
+  adopt_connection(
+      std::make_unique<http_connection>(*this, ++connection_sequence_, std::move(accepted), own));
+}
+
 void worker::stop_listening() {
   listener_.reset();
+  own_listeners_.clear();
+}
+
+void worker::listen_for(own_port_ptr own, net::unique_fd listening) {
+  const auto number = own->of->number;
+  stop_listening_for(number);
+  auto accepts = reactor_->accept_on(listening.release(),
+                                     [this, own](net::stream_ptr accepted, const net::endpoint&) {
+                                       accept(std::move(accepted), own);
+                                     });
+  own_listeners_.emplace(number, own_listener{std::move(own), std::move(accepts)});
+}
+
+void worker::stop_listening_for(std::uint32_t vmcp) {
+  const auto found = own_listeners_.find(vmcp);
+  if (found == own_listeners_.end())
+    return;
+  const auto own = found->second.own;
+  own_listeners_.erase(found);
+  std::vector<http_connection*> ending;
+  for (const auto& [id, connection] : connections_)
+    if (connection->own() == own.get())
+      ending.push_back(connection.get());
+  for (auto* const connection : ending)
+    connection->drain();
 }
 
 void worker::adopt_connection(std::unique_ptr<http_connection> connection) {

@@ -22,6 +22,7 @@
 #include "engine/vmcps.hpp"
 #include "metrics/metrics.hpp"
 #include "net/reactor.hpp"
+#include "net/socket.hpp"
 #include "seal/sealer.hpp"
 #include "json/scan.hpp"
 
@@ -140,6 +141,8 @@ class worker {
   /// This worker's own knowledge; null when unknown or closed.
   [[nodiscard]] session_ptr find_session(std::string_view id);
   void forget_session(std::string_view id);
+  /// Its client ended it, or its address is gone. @pre it was opened here
+  void close_session(const session_ptr& ended);
 
   // ---- Listening streams and connections
   void add_stream(listening_stream& stream);
@@ -164,6 +167,10 @@ class worker {
   /// Starts accepting clients. @returns the bound address
   [[nodiscard]] result<net::endpoint> listen(const net::endpoint& at);
   void stop_listening();
+  /// Accepts clients of a virtual MCP on its own port, instead of those on a port that it had.
+  void listen_for(own_port_ptr own, net::unique_fd listening);
+  /// Its port, if it has one, is given up: connections end when nothing is under way on them.
+  void stop_listening_for(std::uint32_t vmcp);
   /// @pre its place is taken: process::connections
   void adopt_connection(std::unique_ptr<http_connection> connection);
   void drop_connection(http_connection& connection);
@@ -217,6 +224,7 @@ class worker {
   void bury_now();
   void sweep_sessions();
   void open_next_link();
+  void accept(net::stream_ptr accepted, const own_port_ptr& own);
 
   process& shared_;
   const worker_id id_;
@@ -249,8 +257,14 @@ class worker {
   std::unordered_map<std::string_view, duplex_client*> guests_;
   std::uint64_t connection_sequence_ = 0;
   std::unique_ptr<net::listener> listener_;
+  struct own_listener {
+    own_port_ptr own;
+    std::unique_ptr<net::listener> accepts;
+  };
+  std::unordered_map<std::uint32_t, own_listener> own_listeners_; ///< by the virtual MCP's number
   std::vector<std::shared_ptr<void>> graveyard_;
   std::vector<std::unique_ptr<farewell>> farewells_;
+  bool sweeps_soon_ = false; ///< because a virtual MCP has closed
   net::timer burial_, sweep_, tell_;
 };
 

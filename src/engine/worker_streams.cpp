@@ -30,7 +30,27 @@ void worker::forget_session(std::string_view id) {
   sessions_.erase(found);
 }
 
+void worker::close_session(const session_ptr& ended) {
+  if (ended->closed.exchange(true))
+    return;
+  shared_.sessions.release();
+  forget_session(ended->id);
+  shared_.plane->session_closed(ended);
+  end_event_streams(shared_, ended);
+  if (const auto holder = ended->stream_worker.load(); holder >= 0)
+    shared_.post({static_cast<std::uint32_t>(holder)},
+                 [ended](worker& w) { w.end_stream(*ended); });
+}
+
 void worker::sweep_sessions() {
+  sweeps_soon_ = false;
+  std::vector<session_ptr> homeless; // their virtual MCPs have closed
+  for (const auto& [id, entry] : sessions_)
+    if (entry->scope.shows == view_scope::what::virtual_mcp && entry->home == id_ &&
+        vmcps_.find(entry->scope.number) == nullptr)
+      homeless.push_back(entry);
+  for (const auto& entry : homeless)
+    close_session(entry);
   std::vector<session_ptr> closed;
   for (const auto& [id, entry] : sessions_)
     if (entry->closed.load(std::memory_order_relaxed))

@@ -98,6 +98,9 @@ class reactor {
   using accept_handler = unique_function<void(stream_ptr accepted, const endpoint& peer)>;
   [[nodiscard]] virtual result<std::unique_ptr<listener>> listen(const endpoint& at,
                                                                  accept_handler on_accept) = 0;
+  /// As listen(), on a socket of open_listener(), which is taken over.
+  [[nodiscard]] virtual std::unique_ptr<listener> accept_on(int listening_fd,
+                                                            accept_handler on_accept) = 0;
   using connect_handler = unique_function<void(result<stream_ptr> connected)>;
   [[nodiscard]] virtual std::unique_ptr<pending_connect> connect(connect_options options,
                                                                  connect_handler on_done) = 0;

@@ -323,6 +323,13 @@ void reactor_base::part_from_objects() noexcept {
 
 result<std::unique_ptr<listener>> reactor_base::listen(const endpoint& at,
                                                        accept_handler on_accept) {
+  auto fd = open_listener(at);
+  if (!fd)
+    return std::unexpected(std::move(fd.error()));
+  return accept_on(fd->release(), std::move(on_accept));
+}
+
+std::unique_ptr<listener> reactor_base::accept_on(int listening_fd, accept_handler on_accept) {
   class handle final : public listener {
    public:
     explicit handle(acceptor& a) : acceptor_(a), local_(a.local()) {}
@@ -333,10 +340,7 @@ result<std::unique_ptr<listener>> reactor_base::listen(const endpoint& at,
     acceptor& acceptor_;
     endpoint local_;
   };
-  auto fd = open_listener(at);
-  if (!fd)
-    return std::unexpected(std::move(fd.error()));
-  acceptor* const made = make_acceptor(std::move(*fd), std::move(on_accept));
+  acceptor* const made = make_acceptor(unique_fd(listening_fd), std::move(on_accept));
   auto owner = std::make_unique<handle>(*made);
   made->start();
   return owner;

@@ -136,6 +136,8 @@ class reactor_base : public reactor {
   [[nodiscard]] reactor_counters counters() const noexcept final;
   [[nodiscard]] result<std::unique_ptr<listener>> listen(const endpoint& at,
                                                          accept_handler on_accept) final;
+  [[nodiscard]] std::unique_ptr<listener> accept_on(int listening_fd,
+                                                    accept_handler on_accept) final;
   [[nodiscard]] std::unique_ptr<pending_connect> connect(connect_options options,
                                                          connect_handler on_done) final;
   [[nodiscard]] stream_ptr adopt(int read_fd, int write_fd) final;

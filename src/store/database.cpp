@@ -247,7 +247,7 @@ result<std::vector<change>> database::changes(std::size_t at_most) {
 }
 
 result<std::uint64_t> database::put_vmcp(std::string_view id, std::string_view definition,
-                                         std::uint64_t expected, wall_ms now) {
+                                         std::uint64_t expected, wall_ms now, std::uint16_t port) {
   if (auto fits = checked_size(definition.size(), "the definition"); !fits)
     return std::unexpected(fits.error());
   transaction all(impl_->on());
@@ -261,11 +261,12 @@ result<std::uint64_t> database::put_vmcp(std::string_view id, std::string_view d
   if (there != expected)
     return fail(errc::stale, there == 0 ? "there is none of this id"
                                         : fmt::format("its generation is {}", there));
-  query put(impl_->on(), "INSERT INTO vmcp(id, generation, definition, created_at, updated_at) "
-                         "VALUES(?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+  query put(impl_->on(), "INSERT INTO vmcp(id, generation, definition, created_at, updated_at, "
+                         "port) VALUES(?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
                          "generation=excluded.generation, definition=excluded.definition, "
-                         "updated_at=excluded.updated_at");
+                         "updated_at=excluded.updated_at, port=excluded.port");
   put.bind(id).bind(static_cast<std::int64_t>(expected + 1)).bind(definition).bind(now).bind(now);
+  put.bind(std::int64_t{port});
   if (auto done = put.run(); !done)
     return std::unexpected(done.error());
   if (auto done = all.commit(); !done)
@@ -275,11 +276,11 @@ result<std::uint64_t> database::put_vmcp(std::string_view id, std::string_view d
 
 result<std::vector<saved_vmcp>> database::vmcps() {
   std::vector<saved_vmcp> out;
-  query rows(impl_->on(), "SELECT id, generation, definition, created_at, updated_at FROM vmcp "
-                          "ORDER BY created_at, id");
+  query rows(impl_->on(), "SELECT id, generation, definition, created_at, updated_at, port "
+                          "FROM vmcp ORDER BY created_at, id");
   while (rows.next())
     out.push_back({rows.text(0), static_cast<std::uint64_t>(rows.number(1)), rows.text(2),
-                   rows.number(3), rows.number(4)});
+                   rows.number(3), rows.number(4), static_cast<std::uint16_t>(rows.number(5))});
   if (auto read = rows.outcome(); !read)
     return std::unexpected(read.error());
   return out;

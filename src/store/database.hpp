@@ -64,6 +64,7 @@ struct saved_vmcp {
   std::uint64_t generation = 0; ///< 1 at first, one more with each change
   std::string definition;       ///< JSON
   wall_ms created_at = 0, updated_at = 0;
+  std::uint16_t port = 0; ///< of its own, that it had last; 0: none
 };
 
 /// What is to be written about one server's pins, together.
@@ -113,7 +114,8 @@ class database {
   /// @returns the generation that is there now
   /// @errors stale (the message names the generation that is there), too_large, failed
   [[nodiscard]] result<std::uint64_t> put_vmcp(std::string_view id, std::string_view definition,
-                                               std::uint64_t expected, wall_ms now);
+                                               std::uint64_t expected, wall_ms now,
+                                               std::uint16_t port = 0);
   [[nodiscard]] result<std::vector<saved_vmcp>> vmcps();
   /// @returns false when there is none
   [[nodiscard]] result<bool> remove_vmcp(std::string_view id);

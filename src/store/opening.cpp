@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 /// Says that a database is this program's, to whoever looks at the file. "NxSt"
 constexpr std::int64_t application = 0x4E785374;
-constexpr std::int64_t schema_version = 1;
+constexpr std::int64_t schema_version = 2;
 
 constexpr const char* schema = R"sql(
 CREATE TABLE catalogue(
@@ -39,8 +39,13 @@ CREATE TABLE change(
   at INTEGER NOT NULL) STRICT;
 CREATE TABLE vmcp(
   id TEXT PRIMARY KEY, generation INTEGER NOT NULL, definition TEXT NOT NULL,
-  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  port INTEGER NOT NULL DEFAULT 0) STRICT;
 )sql";
+
+/// What makes a file of version 1 one of this version.
+constexpr const char* from_version_1 =
+    "ALTER TABLE vmcp ADD COLUMN port INTEGER NOT NULL DEFAULT 0";
 
 /// What an opened file turns out to be.
 enum class state : std::uint8_t { sound, damaged, too_new, failed };
@@ -118,10 +123,12 @@ verdict make_schema(sqlite3* on) {
   if (!all.begun())
     return judged(on, sqlite3_extended_errcode(on));
   // Another process may have been here first.
-  if (pragma(on, "PRAGMA user_version").text == "0") {
+  const auto version = pragma(on, "PRAGMA user_version").text;
+  if (version != std::to_string(schema_version)) {
     const std::string marks = fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};",
                                           application, schema_version);
-    if (execute(on, schema) != SQLITE_OK || execute(on, marks.c_str()) != SQLITE_OK)
+    if (execute(on, version == "0" ? schema : from_version_1) != SQLITE_OK ||
+        execute(on, marks.c_str()) != SQLITE_OK)
       return judged(on, sqlite3_extended_errcode(on));
   }
   if (!all.commit())
@@ -155,6 +162,8 @@ verdict examine(sqlite3* on) {
     return judged(on, check.code);
   if (check.text != "ok")
     return {state::damaged, check.text};
+  if (version.text != std::to_string(schema_version))
+    return make_schema(on);
   return {state::sound, {}};
 }
 

@@ -50,7 +50,7 @@ struct running {
   net::endpoint at;
 
   explicit running(const config::gateway& settings) {
-    auto started = gateway_system::start(settings);
+    auto started = gateway_system::start(settings, engine::own_ports::none);
     REQUIRE(started.has_value());
     system = std::move(*started);
     auto bound = system->listen({"127.0.0.1", 0});

@@ -274,6 +274,34 @@ class PromptsAndResources(VmcpCase):
                 self.assertIsNotNone(client.request("resources/read", {"uri": uri}).error, uri)
 
 
+class Created(VmcpCase):
+    """Its queries wait for a server that takes its time."""
+
+    extra_config = {"vmcps": {"waits": {"select": [{"query": "send a message", "limit": 1}]}}}
+    wait_ready = False
+
+    @classmethod
+    def servers(cls):
+        return {**super().servers(), "slow": stdio_server("--slow-start", "2")}
+
+    def test_one_that_is_being_made_asks_for_patience(self):
+        status, told = self.api("POST", "", {"id": "also", "select": [{"query": "a file"}]})
+        self.assertEqual((status, told["state"]), (201, "created"))
+        for vmcp in ("waits", "also"):
+            self.assertEqual(self.api("GET", "/" + vmcp)[1]["state"], "created")
+            for path in ("mcp", "sse", "ws"):
+                with Connection(self.address) as connection:
+                    answer = connection.request("GET", f"/v/{vmcp}/{path}",
+                                                {"Accept": "text/event-stream"})
+                    self.assertEqual((answer.status, answer.header("retry-after")), (503, "1"))
+            _, refused = self.modern(f"/v/{vmcp}/mcp").send("tools/list")
+            self.assertEqual((refused.status, refused.header("retry-after")), (503, "1"))
+        self.wait_state("waits", "ready")
+        self.assertEqual(self.names("waits"), ["send"])
+        events = [e["what"] for e in self.api("GET", "/events")[1]["events"] if e["id"] == "also"]
+        self.assertEqual(events[:1], ["created"])
+
+
 class ByApi(VmcpCase):
     extra_config = {}
 

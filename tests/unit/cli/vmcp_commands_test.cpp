@@ -18,6 +18,10 @@ constexpr std::string_view odd =
     R"({"id":"odd","state":"draining\u001b[2J","generation":1,"source":"configuration",)"
     R"("address":"/v/odd/mcp","created":"2026-11-21T10:00:00Z","inFlight":0,"definition":{}})";
 
+constexpr std::string_view own =
+    R"({"id":"own","state":"ready","generation":1,"source":"api","address":"/v/own/mcp",)"
+    R"("port":9100,"created":"2026-11-21T10:00:00Z","inFlight":0,"definition":{"port":"auto"}})";
+
 /// A gateway's /api/v1/vmcps. Answers `next` once where it is set.
 class fake_vmcps {
  public:
@@ -108,6 +112,29 @@ TEST_CASE("vmcp show prints one with its definition", "[cli][vmcp]") {
                            "  \"select\": [\n    {\n      \"readOnly\": true\n    }\n  ]\n}\n");
   CHECK(w.run({"vmcp", "show", "readers", "--json"}) == exit_ok);
   CHECK(w.out.str() == std::string(readers) + "\n");
+}
+
+TEST_CASE("vmcp tells the port that one has for itself", "[cli][vmcp]") {
+  fake_vmcps nexus;
+  test::world w;
+  const auto host = nexus.at().substr(0, nexus.at().rfind(':'));
+  nexus.answer_next(test::respond_json(R"({"vmcps":[)" + std::string(own) + "]}"));
+  CHECK(w.run({"vmcp", "list", "--url", nexus.url()}) == exit_ok);
+  CHECK_THAT(w.out.str(), Contains("/v/own/mcp, :9100/mcp"));
+  nexus.answer_next(test::respond_json(std::string(own)));
+  CHECK(w.run({"vmcp", "show", "own", "--url", nexus.url()}) == exit_ok);
+  CHECK_THAT(w.out.str(), Contains("address     http://" + host + ":9100/mcp\n") &&
+                              Contains("port        9100\n"));
+  nexus.answer_next(test::respond_json(
+      R"({"events":[{"sequence":3,"time":"2026-11-21T10:00:00Z","id":"own","what":"ready",)"
+      R"("port":9100}],"next":3})"));
+  CHECK(w.run({"vmcp", "events", "--url", nexus.url()}) == exit_ok);
+  CHECK_THAT(w.out.str(), Contains("ready, port 9100"));
+  nexus.answer_next(test::respond_json(
+      R"({"id":"odd","state":"ready","portProblem":"port 80 cannot be had: permission denied",)"
+      R"("definition":{"port":80}})"));
+  CHECK(w.run({"vmcp", "show", "odd", "--url", nexus.url()}) == exit_ok);
+  CHECK_THAT(w.out.str(), Contains("no port     port 80 cannot be had"));
 }
 
 TEST_CASE("vmcp names the nearest ids to one that is not there", "[cli][vmcp]") {

@@ -53,8 +53,19 @@ TEST_CASE("vmcp definition takes patterns and objects", "[config][vmcp]") {
   CHECK(made.resources[0].title == "T");
 }
 
+TEST_CASE("vmcp definition wants a port, any port or none", "[config][vmcp]") {
+  CHECK_FALSE(parsed("{}").port.has_value());
+  CHECK(parsed(R"({"port": "auto"})").port == 0);
+  CHECK(parsed(R"({"port": 9142})").port == 9142);
+  CHECK(parsed(R"({"port": 65535})").port == 65535);
+}
+
 TEST_CASE("vmcp definition says what is wrong with it", "[config][vmcp]") {
   const std::vector<std::pair<std::string, std::string>> rows{
+      {R"({"port": 0})", "port"},
+      {R"({"port": 65536})", "port"},
+      {R"({"port": "any"})", "\"auto\""},
+      {R"({"port": true})", "\"auto\""},
       {R"({"select": [{"tag": ["a"]}]})", "did you mean \"tags\""},
       {R"({"select": [{"tags": [{}]}]})", "tags"},
       {R"({"prompts": "s__p"})", "a list of patterns and objects"},
@@ -71,6 +82,27 @@ TEST_CASE("vmcp definition says what is wrong with it", "[config][vmcp]") {
     CAPTURE(json);
     CHECK_THAT(refusal(json), Contains(word));
   }
+}
+
+TEST_CASE("gateway gives virtual MCPs a range of ports", "[config][vmcp]") {
+  CHECK(must_load("{}").vmcp_ports == port_range{9100, 9199});
+  CHECK(must_load(R"({"vmcpPorts": "8000-8000"})").vmcp_ports == port_range{8000, 8000});
+  CHECK(must_load(R"({"vmcpPorts": " 1 - 65535 "})").vmcp_ports == port_range{1, 65535});
+  for (const char* const wrong :
+       {"", "9100", "9199-9100", "0-5", "1-65536", "a-b", "1-2-3", "-5"}) {
+    CAPTURE(wrong);
+    CHECK_THAT(findings_of("{\"vmcpPorts\": \"" + std::string(wrong) + "\"}"),
+               Contains("error") && Contains("9100-9199"));
+  }
+}
+
+TEST_CASE("gateway refuses a port that two have", "[config][vmcp]") {
+  CHECK_THAT(findings_of(R"({"vmcps": {"a": {"port": 9001}, "b": {"port": 9001}}})"),
+             Contains("port 9001 of virtual MCP \"b\" is that of \"a\""));
+  CHECK_THAT(findings_of(R"({"listen": "127.0.0.1:9001", "vmcps": {"a": {"port": 9001}}})"),
+             Contains("is the gateway's own"));
+  CHECK(must_load(R"({"vmcps": {"a": {"port": "auto"}, "b": {"port": "auto"}}})").vmcps.size() ==
+        2);
 }
 
 TEST_CASE("server has tags for all and for some of its tools", "[config][vmcp]") {

@@ -1,3 +1,4 @@
+#include "net/socket.hpp"
 #include "tests/unit/net/net_fixture.hpp"
 
 #include <netinet/in.h>
@@ -30,6 +31,30 @@ TEST_CASE("listeners share a port, so that every worker may have one", "[net][li
       *r, [&] { return clients.size() == 64 && accepted.size() + first.accepted.size() == 64; }));
   CHECK(accepted.size() > 5);
   CHECK(first.accepted.size() > 5);
+}
+
+TEST_CASE("accept_on serves clients that queued before", "[net][listen]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  auto r = make_reactor(kind);
+  auto socket = open_listener({"127.0.0.1", 0});
+  REQUIRE(socket.has_value());
+  const auto at = local_endpoint(socket->get());
+  // Whoever asks whether the port is free learns that it is not.
+  CHECK_FALSE(check_address_free(at).has_value());
+  std::vector<stream_ptr> clients, accepted;
+  const auto pending = r->connect({at, seconds(5), {}}, [&](result<stream_ptr> made) {
+    REQUIRE(made.has_value());
+    clients.push_back(std::move(*made));
+  });
+  REQUIRE(run_until(*r, [&] { return clients.size() == 1; }));
+  auto listening = r->accept_on(
+      socket->release(), [&](stream_ptr s, const endpoint&) { accepted.push_back(std::move(s)); });
+  CHECK(listening->local().port == at.port);
+  REQUIRE(run_until(*r, [&] { return accepted.size() == 1; }));
+  // Its connection stays, and does not keep the port.
+  listening.reset();
+  CHECK(run_until(*r, [&] { return check_address_free(at).has_value(); }));
 }
 
 TEST_CASE("listen says what is wrong with an address", "[net][listen]") {

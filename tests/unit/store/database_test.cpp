@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,6 +163,27 @@ TEST_CASE("store takes an empty file for a new one", "[store]") {
   CHECK(set_aside(folder.file()) == 0);
 }
 
+TEST_CASE("store makes a file of version 1 one of its own", "[store]") {
+  const temporary_folder folder;
+  {
+    auto db = opened(folder.file());
+    REQUIRE(db.put_vmcp("v", "{}", 0, now) == 1U);
+  }
+  sqlite3* raw = nullptr;
+  REQUIRE(sqlite3_open(folder.file().c_str(), &raw) == SQLITE_OK);
+  CHECK(sqlite3_exec(raw, "ALTER TABLE vmcp DROP COLUMN port; PRAGMA user_version = 1", nullptr,
+                     nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(raw);
+  for (const std::uint16_t port : {std::uint16_t{0}, std::uint16_t{9'100}}) {
+    auto db = opened(folder.file()); // changed by the first one, and left alone by the second
+    REQUIRE(db.vmcps()->size() == 1);
+    CHECK(db.vmcps()->at(0).definition == "{}");
+    CHECK(db.vmcps()->at(0).port == port);
+    CHECK(db.put_vmcp("v", "{}", db.vmcps()->at(0).generation, now, 9'100).has_value());
+  }
+  CHECK(set_aside(folder.file()) == 0);
+}
+
 TEST_CASE("store leaves the file of a later version as it is", "[store]") {
   const temporary_folder folder;
   (void)opened(folder.file());
@@ -194,6 +216,9 @@ TEST_CASE("store gives generations to virtual MCPs and refuses stale changes", "
     CHECK(refused.error().message == "its generation is 2");
   }
   CHECK(db.put_vmcp("w", "1", 4, now).error().code == errc::stale);
+  CHECK(db.vmcps()->at(0).port == 0);
+  CHECK(db.put_vmcp("v", "2", 2, now + 5, 65'535) == 3U);
+  CHECK(db.vmcps()->at(0).port == 65'535);
   const auto all = db.vmcps();
   REQUIRE(all->size() == 1);
   CHECK(all->at(0).definition == "2");
