@@ -5,8 +5,8 @@
 namespace nexus::catalog {
 namespace {
 
-/// In the order of `builtin`. Names and inputs are those of the Nexus-MCP extension, with more
-/// optional ones.
+/// In the order of `builtin`. Names and inputs of the first six are those of the Nexus-MCP
+/// extension, with more optional ones.
 constexpr std::string_view definitions = R"json([
 {"name":"list-tools","title":"List tools",
 "description":"Lists every tool that can be reached, by server: start here. Use the names exactly as they are listed. A query lists only the tools that fit it best.",
@@ -61,7 +61,51 @@ constexpr std::string_view definitions = R"json([
 "server_name":{"type":"string"},"tool_name":{"type":"string"},"args":{"type":"object","additionalProperties":true},"schema_version":{"type":"string"}},"required":["server_name","tool_name"]}}},"required":["calls"]},
 "outputSchema":{"type":"object","properties":{
 "results":{"type":"array","items":{"type":"object","properties":{"server_name":{"type":"string"},"tool_name":{"type":"string"},"result":{"type":"object"},"error":{"type":"object"}},"required":["server_name","tool_name"]}}},"required":["results"]},
-"annotations":{"readOnlyHint":false,"openWorldHint":true}}
+"annotations":{"readOnlyHint":false,"openWorldHint":true}},
+{"name":"list-virtual-mcps","title":"List virtual MCPs",
+"description":"Lists the virtual MCPs of this gateway: small collections of its tools, each at an address of its own. Tells states, addresses and generations.",
+"inputSchema":{"type":"object","properties":{
+"id":{"type":"string","description":"Only this one, with its number of tools."}}},
+"outputSchema":{"type":"object","properties":{
+"vmcps":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"generation":{"type":"integer"},"source":{"type":"string"},"address":{"type":"string"},"port":{"type":"integer"},"portProblem":{"type":"string"},"url":{"type":"string"},"created":{"type":"string"},"expires":{"type":"string"},"tools":{"type":"integer"},"inFlight":{"type":"integer"},"definition":{"type":"object"}},"required":["id","state","generation","source","address","inFlight","definition"]}}},"required":["vmcps"]},
+"annotations":{"readOnlyHint":true,"openWorldHint":false}},
+{"name":"create-virtual-mcp","title":"Create a virtual MCP",
+"description":"Makes a virtual MCP: chosen tools, prompts and resources of this gateway at an address of their own, for a task or a team. The answer has its address. Find servers and tools first; what no server has cannot be chosen.",
+"inputSchema":{"type":"object","properties":{
+"id":{"type":"string","description":"Its name in its address: a-z, 0-9 and -."},
+"definition":{"type":"object","description":"What it shows, and how.","properties":{
+"title":{"type":"string"},"description":{"type":"string"},"instructions":{"type":"string","description":"For the models that use it."},
+"select":{"type":"array","description":"Tools that fit all keys of any of these.","items":{"type":"object","properties":{
+"servers":{"type":"array","items":{"type":"string"},"description":"Patterns of names; * matches any text."},"tools":{"type":"array","items":{"type":"string"},"description":"Patterns of names."},"tags":{"type":"array","items":{"type":"string"},"description":"Patterns of tags."},
+"readOnly":{"type":"boolean"},"destructive":{"type":"boolean"},"idempotent":{"type":"boolean"},"openWorld":{"type":"boolean"},
+"query":{"type":"string","description":"A task in plain words: the best tools for it, found once."},"limit":{"type":"integer","minimum":1,"description":"Tools that the query finds; 10 by default."}}}},
+"exclude":{"type":"array","description":"Less the tools that fit any of these selectors.","items":{"type":"object"}},
+"tools":{"type":"array","description":"Tools one by one, in another form if need be.","items":{"type":"object","properties":{
+"server":{"type":"string"},"tool":{"type":"string"},"name":{"type":"string"},"title":{"type":"string"},"description":{"type":"string"},"fixed":{"type":"object","description":"Arguments that always hold; models do not see them."},"defaults":{"type":"object","description":"Arguments that hold where a call has none; models do not see them."}},"required":["server","tool"]}},
+"prompts":{"type":"array","description":"Patterns of prompts' names, or objects with server, prompt, name, title, description, fixed, defaults.","items":{"type":["string","object"]}},
+"resources":{"type":"array","description":"Patterns of URIs, or objects with uri, name, title, description.","items":{"type":["string","object"]}},
+"names":{"type":"string","enum":["bare","prefixed"]},
+"exposure":{"type":"string","enum":["tools","meta","hybrid","auto"]},
+"port":{"type":["integer","string"],"description":"A port of its own: its number, or auto for any that is free."},
+"ttl":{"type":"string","description":"How long it lives: 30m, 8h."},"idle":{"type":"string","description":"How long after its last use it ends."},
+"limits":{"type":"object","properties":{"concurrency":{"type":"integer"},"callsPerMinute":{"type":"integer"}}}}}},"required":["id","definition"]},
+"outputSchema":{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"generation":{"type":"integer"},"address":{"type":"string"},"port":{"type":"integer"},"url":{"type":"string"},"definition":{"type":"object"}},"required":["id","state","generation","address","definition"]},
+"annotations":{"readOnlyHint":false,"destructiveHint":false,"idempotentHint":false,"openWorldHint":false}},
+{"name":"update-virtual-mcp","title":"Change a virtual MCP",
+"description":"Replaces the definition of a virtual MCP that was made by create-virtual-mcp or the gateway's API. Its clients hear of it at once.",
+"inputSchema":{"type":"object","properties":{
+"id":{"type":"string","description":"As listed by list-virtual-mcps."},
+"definition":{"type":"object","description":"The whole new definition, as create-virtual-mcp takes it."},
+"generation":{"type":"integer","minimum":1,"description":"Change it only if it is still of this generation, as list-virtual-mcps tells it."}},"required":["id","definition"]},
+"outputSchema":{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"generation":{"type":"integer"},"address":{"type":"string"},"port":{"type":"integer"},"url":{"type":"string"},"definition":{"type":"object"}},"required":["id","state","generation","address","definition"]},
+"annotations":{"readOnlyHint":false,"destructiveHint":true,"idempotentHint":true,"openWorldHint":false}},
+{"name":"delete-virtual-mcp","title":"Delete a virtual MCP",
+"description":"Ends a virtual MCP that was made by create-virtual-mcp or the gateway's API: calls under way finish, then its address is gone.",
+"inputSchema":{"type":"object","properties":{
+"id":{"type":"string","description":"As listed by list-virtual-mcps."},
+"generation":{"type":"integer","minimum":1,"description":"Delete it only if it is still of this generation."}},"required":["id"]},
+"outputSchema":{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"generation":{"type":"integer"},"address":{"type":"string"},"definition":{"type":"object"}},"required":["id","state","generation","address","definition"]},
+"annotations":{"readOnlyHint":false,"destructiveHint":true,"idempotentHint":true,"openWorldHint":false}}
 ])json";
 
 constexpr std::string_view workflow =

@@ -5,7 +5,8 @@
 
 #include "catalog/snapshot.hpp"
 
-/// The tools that the gateway itself has: those that find and call all others.
+/// The tools that the gateway itself has: those that find and call all others, and those that
+/// manage virtual MCPs.
 namespace nexus::catalog {
 
 /// Where routes to them lead. No server has this slot.
@@ -18,7 +19,15 @@ enum class builtin : std::uint8_t {
   call_tool,
   search_tools,
   call_tools,
+  // Those that manage virtual MCPs, where the configuration allows it
+  list_vmcps,
+  create_vmcp,
+  update_vmcp,
+  delete_vmcp,
 };
+[[nodiscard]] constexpr bool manages_vmcps(builtin which) noexcept {
+  return which >= builtin::list_vmcps;
+}
 
 /// All of them, as the tools of a server that is always there.
 [[nodiscard]] const server_part& builtin_part();

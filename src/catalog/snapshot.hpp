@@ -44,11 +44,11 @@ class exposure {
   [[nodiscard]] const list_view& list(list_kind kind) const noexcept {
     return *lists_[index_of(kind)];
   }
-  /// The tools that call-tool leads to: those of list(), or more where the meta-tools are shown.
+  /// The tools of servers that can be called here: those of list(), or more where the meta-tools
+  /// are shown.
   [[nodiscard]] const list_view& reachable() const noexcept {
     return reachable_ ? *reachable_ : list(list_kind::tools);
   }
-  [[nodiscard]] bool shows_meta_tools() const noexcept { return reachable_ != nullptr; }
   [[nodiscard]] const config::tool_surface& surface() const noexcept { return surface_; }
   /// Of a virtual MCP: whether it has anything of a server. True for any other exposure.
   [[nodiscard]] bool leads_to(std::uint32_t slot) const noexcept;

@@ -77,25 +77,29 @@ std::shared_ptr<const list_view> view_builder::merged(std::vector<std::string>& 
   return view_;
 }
 
-std::shared_ptr<const list_view> view_builder::meta(const list_view& all,
-                                                    const config::tool_surface& surface,
-                                                    const std::vector<server_part>& parts) {
+std::shared_ptr<const list_view> view_builder::covered(const list_view& all, covering what,
+                                                       const config::tool_surface& surface,
+                                                       const std::vector<server_part>& parts) {
   auto view = std::make_shared<list_view>();
   const auto& own = builtin_part();
   auto hints = usual_hints;
-  for (const auto& entry : own.catalogue->tools())
+  std::unordered_set<std::string_view> taken;
+  for (const auto& entry : own.catalogue->tools()) {
+    if (manages_vmcps(builtin_of(entry)) ? !surface.manages_vmcps : what == covering::nothing)
+      continue;
+    taken.insert(entry.name);
     view->add(entry.name, own, list_kind::tools, entry);
-  if (surface.mode == config::exposure_mode::meta) {
-    view->finish(hints);
-    return view;
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto name = all.name(i);
     const auto part = std::ranges::find(parts, all.at(i).slot, &server_part::slot);
-    if (part == parts.end() || own.catalogue->list(list_kind::tools).find(name) != nullptr ||
-        !is_pinned(surface, *part, name, all.at(i)))
+    if (part == parts.end() || taken.contains(name))
       continue;
     const auto& to = all.at(i);
+    const bool shown = what == covering::nothing || (surface.mode != config::exposure_mode::meta &&
+                                                     is_pinned(surface, *part, name, to));
+    if (!shown)
+      continue;
     view->add(std::string(name), *part, list_kind::tools, *to.target, to.list, to.change);
     hints.merge(part->catalogue->list(list_kind::tools).hints());
   }
@@ -167,11 +171,15 @@ void exposure::cover(const config::tool_surface& surface, const std::vector<serv
   using mode = config::exposure_mode;
   surface_ = surface;
   auto& tools = lists_[index_of(list_kind::tools)];
-  if (surface.mode == mode::tools ||
-      (surface.mode == mode::automatic && tools->size() <= surface.threshold))
+  const bool direct = surface.mode == mode::tools ||
+                      (surface.mode == mode::automatic && tools->size() <= surface.threshold);
+  if (direct && !surface.manages_vmcps)
     return;
-  reachable_ = std::exchange(tools, view_builder::meta(*tools, surface, parts));
+  const auto what = direct ? covering::nothing : covering::unpinned;
+  reachable_ = std::exchange(tools, view_builder::covered(*tools, what, surface, parts));
   offers_.tools = true;
+  if (direct)
+    return;
   std::string text(builtin_instructions());
   if (!instructions_.empty())
     text += "\n\n" + instructions_;

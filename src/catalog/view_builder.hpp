@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,16 +18,19 @@ inline constexpr cache_hints usual_hints{limits::list_ttl_default.count(), false
 /// What is offered, as the JSON object that clients get. @param modern with the tasks extension
 [[nodiscard]] std::string capabilities_of(const offered& offers, bool modern = false);
 
+/// Which tools of servers stand behind the meta-tools.
+enum class covering : std::uint8_t { nothing, unpinned };
+
 /// Builds one merged list under the names that clients of all servers see.
 class view_builder {
  public:
   view_builder(list_kind kind, naming mode, const std::vector<server_part>& parts);
 
   [[nodiscard]] std::shared_ptr<const list_view> merged(std::vector<std::string>& problems);
-  /// The meta-tools, and the pinned ones of `all`.
-  [[nodiscard]] static std::shared_ptr<const list_view> meta(const list_view& all,
-                                                             const config::tool_surface& surface,
-                                                             const std::vector<server_part>& parts);
+  /// The gateway's own tools that `surface` wants, and those of `all` that it does not cover.
+  [[nodiscard]] static std::shared_ptr<const list_view>
+  covered(const list_view& all, covering what, const config::tool_surface& surface,
+          const std::vector<server_part>& parts);
   /// The list of one server alone.
   [[nodiscard]] static std::shared_ptr<const list_view> own(const server_part& part,
                                                             list_kind kind);

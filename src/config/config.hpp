@@ -77,6 +77,8 @@ struct tool_surface {
   std::vector<std::string> hints; ///< lines that list-tools ends with
   schema_proof proof = schema_proof::off;
   argument_check check = argument_check::meta;
+  /// The tools that make and end virtual MCPs stand there too. Of /mcp alone.
+  bool manages_vmcps = false;
   friend bool operator==(const tool_surface&, const tool_surface&) = default;
 };
 

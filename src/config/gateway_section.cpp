@@ -19,6 +19,7 @@ constexpr std::string_view proof_names[] = {"off", "warn", "enforce"};
 constexpr std::string_view check_names[] = {"off", "meta", "all"};
 constexpr std::string_view pin_names[] = {"off", "record", "alert", "quarantine"};
 constexpr std::string_view duplicate_names[] = {"show", "hide"};
+constexpr std::string_view management_keys[] = {"mcp"};
 constexpr std::string_view unset_names[] = {"error", "empty", "literal"};
 
 /// @source MCP 2026-07-28, extensions: as the keys of _meta, with a prefix
@@ -82,6 +83,7 @@ class section_reader {
       value.exposure = value.surface.mode;
     read_vmcps();
     read_vmcp_ports();
+    read_management();
     value.allowed_hosts = addresses("allowedHosts", host_problem);
     value.allowed_origins = addresses("allowedOrigins", origin_problem);
     read_extensions();
@@ -152,6 +154,18 @@ class section_reader {
     else
       findings_.error(text->at, "\"vmcpPorts\" " + quote(shorten(text->text)) + " is no range",
                       "two numbers from 1 to 65535, the lower one first: \"9100-9199\"");
+  }
+
+  void read_management() {
+    const node* section = object("management", "an object with mcp");
+    if (section == nullptr)
+      return;
+    for (const member& entry : section->members)
+      if (entry.key == "mcp")
+        out_.value.surface.manages_vmcps =
+            read_boolean(entry.value, "mcp", findings_).value_or(false);
+      else
+        findings_.unknown_key(entry.at, entry.key, "\"management\"", management_keys);
   }
 
   void read_registry() {

@@ -113,6 +113,7 @@ constexpr std::string_view root_key_table[] = {
     "checkArguments",
     "vmcps",
     "vmcpPorts",
+    "management",
     "state",
     "pins",
     "duplicates",

@@ -158,6 +158,11 @@ void call_builtin(worker& on, exchange& x, const catalog::item& which) {
     return search_tools(on, x, arguments);
   case catalog::builtin::call_tools:
     return call_many_tools(on, x, arguments);
+  case catalog::builtin::list_vmcps:
+  case catalog::builtin::create_vmcp:
+  case catalog::builtin::update_vmcp:
+  case catalog::builtin::delete_vmcp:
+    return manage_vmcps(on, x, catalog::builtin_of(which), arguments);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "catalog/builtin_tools.hpp"
 #include "catalog/snapshot.hpp"
 #include "json/scan.hpp"
 
@@ -69,5 +70,7 @@ void tell_schemas(worker& on, exchange& x, json::slice arguments);
 void search_tools(worker& on, exchange& x, json::slice arguments);
 void call_one_tool(worker& on, exchange& x, json::slice arguments);
 void call_many_tools(worker& on, exchange& x, json::slice arguments);
+/// @pre `which` is one that manages virtual MCPs
+void manage_vmcps(worker& on, exchange& x, catalog::builtin which, json::slice arguments);
 
 } // namespace nexus::engine

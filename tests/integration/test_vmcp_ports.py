@@ -12,10 +12,10 @@ import unittest
 
 from support.catalogues import written
 from support.http_wire import Connection
-from support.mcp_client import LegacyClient, ModernClient
-from support.nexus_process import Nexus, eventually, stdio_server
+from support.mcp_client import LegacyClient, ModernClient, StdioClient
+from support.nexus_process import Nexus, binary, eventually, stdio_server
 from test_dialects import INITIALIZE, WebSocket, call_message
-from test_vmcps import MAIL, VmcpCase
+from test_vmcps import FILES, MAIL, VmcpCase
 
 
 def listens(port):
@@ -327,6 +327,33 @@ class Restarts(unittest.TestCase):
                    what="the port of the other")
         with ModernClient(("127.0.0.1", self.first), "/v/b/mcp") as client:
             self.assertEqual(client.request("tools/list").status, 200)
+
+
+class Stdio(unittest.TestCase):
+    """`nexus stdio` opens ports for what its own client makes, and for nothing else."""
+
+    def test_ports(self):
+        folder = tempfile.mkdtemp(prefix="nexus-ports-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        first = free_ports(4)
+        path = os.path.join(folder, "nexus.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"mcpServers": {"files": written(folder, "files", FILES)}, "state": "off",
+                       "vmcpPorts": f"{first}-{first + 2}", "management": {"mcp": True},
+                       "vmcps": {"given": {"select": [{}], "port": first + 3}}}, file)
+        with StdioClient([binary(), "stdio", "-c", path]) as client:
+            client.initialize()
+            names = [tool["name"] for tool in client.tools()]
+            self.assertIn("create-virtual-mcp", names)
+            made = client.call("create-virtual-mcp", {
+                "id": "mine", "definition": {"select": [{"readOnly": True}], "port": "auto"},
+            }).result["structuredContent"]
+            self.assertEqual(made["url"], f"http://127.0.0.1:{first}/mcp")
+            with ModernClient(("127.0.0.1", first)) as other:
+                eventually(lambda: [t["name"] for t in other.tools()] == ["read", "list"],
+                           what="its tools")
+            self.assertFalse(listens(first + 3))
+        eventually(lambda: not listens(first), what="the end of the listener")
 
 
 class Draining(PortCase):

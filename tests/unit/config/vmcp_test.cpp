@@ -105,6 +105,15 @@ TEST_CASE("gateway refuses a port that two have", "[config][vmcp]") {
         2);
 }
 
+TEST_CASE("gateway has no tools that manage virtual MCPs unless it is told", "[config][vmcp]") {
+  CHECK_FALSE(must_load("{}").surface.manages_vmcps);
+  CHECK_FALSE(must_load(R"({"management": {"mcp": false}})").surface.manages_vmcps);
+  CHECK(must_load(R"({"management": {"mcp": true}})").surface.manages_vmcps);
+  CHECK_THAT(findings_of(R"({"management": {"mpc": true}})"), Contains("did you mean \"mcp\""));
+  CHECK_THAT(findings_of(R"({"management": true})"), Contains("an object with mcp"));
+  CHECK_THAT(findings_of(R"({"management": {"mcp": "yes"}})"), Contains("a boolean"));
+}
+
 TEST_CASE("server has tags for all and for some of its tools", "[config][vmcp]") {
   const auto tagged = one_server(R"({"command": "x", "tags": ["a", "b"],
                                      "toolTags": {"read_*": ["safe"], "pay": ["money", "a"]}})");
