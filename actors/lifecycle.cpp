@@ -142,7 +142,7 @@ void on_apply(self_pointer self, const config::gateway& settings) {
   order.names =
       settings.names == config::naming::bare ? catalog::naming::bare : catalog::naming::prefixed;
   order.surface = settings.surface;
-  order.care = {settings.pins, settings.duplicates, settings.preferred_servers};
+  order.care = {settings.pins, settings.duplicates};
   std::map<std::string, lifecycle_state::running> now;
   std::vector<lifecycle_state::running*> fresh;
   for (const auto& server : settings.servers) {

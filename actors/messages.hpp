@@ -130,8 +130,7 @@ struct server_order {
   /// What is done about tools that change, and those that are the same.
   struct tool_care {
     config::pin_policy pins = config::pin_policy::record;
-    config::duplicate_policy duplicates = config::duplicate_policy::show;
-    std::vector<std::string> prefer; ///< servers
+    config::duplicate_rules duplicates;
     friend bool operator==(const tool_care&, const tool_care&) = default;
   };
   tool_care care = {};

@@ -28,11 +28,13 @@ void on_order(self_pointer self, const server_order& order) {
       // A changed server is replaced: its tools stay listed until the new one has told its own.
       part.catalogue = old->second.catalogue;
       part.digests = old->second.digests;
+      part.merged = old->second.merged;
     }
   }
   s.parts = std::move(kept);
   const bool cares_otherwise = s.order.care != order.care;
   s.order = order;
+  s.duplicates = std::make_shared<const config::duplicate_rules>(order.care.duplicates);
   s.dropped.insert(s.dropped.end(), order.dropped.begin(), order.dropped.end());
   s.order.dropped.clear();
   std::erase_if(s.unpublished,
@@ -66,12 +68,13 @@ void on_publish(self_pointer self) {
   s.publishing = false;
   if (!keeping::may_publish(s))
     return; // it is scheduled once what was kept has come
-  keeping::find_hidden(s);
+  keeping::measure(s, keeping::latencies::unknown);
+  keeping::settle_duplicates(s);
   std::vector<catalog::server_part> parts;
   for (const auto& entry : s.order.servers) {
     const auto& part = s.parts[entry.slot];
     parts.push_back({entry.slot, entry.name, part.catalogue, part.available, part.unusable,
-                     part.hidden, keeping::preference_of(s, entry.name), entry.tags});
+                     part.hidden, part.merged, part.latency_ms, entry.tags});
   }
   index_order searched;
   for (const auto& part : parts)
@@ -82,7 +85,7 @@ void on_publish(self_pointer self) {
   auto surface = s.order.surface;
   surface.most_used = s.most_used;
   auto snapshot = std::make_shared<const catalog::snapshot>(
-      ++s.generation, s.order.names, std::move(parts), s.published.get(), surface);
+      ++s.generation, s.order.names, std::move(parts), s.published.get(), surface, s.duplicates);
   for (const auto& problem : snapshot->problems())
     log::warn("catalogue", "hidden", {{"problem", problem}});
   s.published = snapshot;
@@ -104,6 +107,9 @@ void on_publish(self_pointer self) {
 void on_review(self_pointer self) {
   auto& s = self->state;
   self->delayed_send(self, limits::usage_review_interval, review_usage{});
+  keeping::measure(s, keeping::latencies::all);
+  if (s.published && keeping::settle_duplicates(s))
+    schedule(self);
   if (s.order.surface.mode != config::exposure_mode::automatic)
     return;
   auto now = s.process->usage.most_used(limits::most_used_pinned_max);

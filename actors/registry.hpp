@@ -22,6 +22,9 @@ struct registry_state {
     std::shared_ptr<const catalog::server_catalogue> told;
     std::shared_ptr<const std::vector<seal::digest>> digests; ///< of the tools in `catalogue`
     std::shared_ptr<const catalog::hidden_tools> hidden;      ///< from the address of all servers
+    std::shared_ptr<const catalog::merged_tools> merged;      ///< whose calls may go elsewhere
+    double latency_ms = 0;                             ///< of its calls of late; 0: not known
+    std::uint64_t measured_calls = 0, measured_ns = 0; ///< that `latency_ms` has regarded
     std::deque<server_changed> waiting; ///< the first one is being looked at by the archivist
     bool asked_for = false;             ///< what it told earlier, of the archivist
     bool available = true;
@@ -32,6 +35,7 @@ struct registry_state {
   bool loading = false;      ///< the first snapshot waits for the archivist
   time_point load_deadline{};
   server_order order;
+  std::shared_ptr<const config::duplicate_rules> duplicates; ///< those of the order
   std::map<std::uint32_t, part> parts;
   std::vector<engine::endpoint_ptr> unpublished; ///< wait for the snapshot that they need
   std::vector<server_actor> dropped;             ///< wait for the snapshot that does not show them

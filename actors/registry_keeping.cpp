@@ -1,18 +1,25 @@
 #include "actors/registry_keeping.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/log.hpp"
-#include "registry/duplicates.hpp"
+#include "registry/settlement.hpp"
 
 namespace nexus::actors::keeping {
 namespace {
 
+bool cares_for_duplicates(const registry_state& s) {
+  constexpr auto leave = config::duplicate_policy::leave;
+  const auto& rules = s.order.care.duplicates;
+  return rules.exact != leave ||
+         std::ranges::any_of(rules.groups, [](const auto& group) { return group.action != leave; });
+}
+
 /// What is told has to be looked at before it may be seen.
 bool gated(const registry_state& s) {
-  return s.order.care.pins == config::pin_policy::quarantine ||
-         s.order.care.duplicates == config::duplicate_policy::hide;
+  return s.order.care.pins == config::pin_policy::quarantine || cares_for_duplicates(s);
 }
 
 const server_order::entry* entry_of(const registry_state& s, std::uint32_t slot) {
@@ -151,45 +158,52 @@ void look_again(registry_pointer self, const std::string& server) {
       wait_behind(self, entry.slot, {nullptr, part.told, entry.slot});
 }
 
-void find_hidden(registry_state& s) {
-  std::vector<registry::tool_entry> tools;
-  std::vector<std::uint32_t> slots; // of each tool
-  if (s.order.care.duplicates == config::duplicate_policy::hide)
+bool settle_duplicates(registry_state& s) {
+  std::vector<registry::listed_server> servers;
+  if (cares_for_duplicates(s))
     for (const auto& entry : s.order.servers) {
       const auto& part = s.parts[entry.slot];
-      if (!part.catalogue || !part.digests ||
-          part.digests->size() != part.catalogue->tools().size())
-        continue;
-      for (std::size_t i = 0; i < part.digests->size(); ++i) {
-        registry::tool_entry tool;
-        tool.server = entry.name;
-        tool.name = part.catalogue->tools()[i].name;
-        tool.digest = (*part.digests)[i];
-        tool.available = part.available;
-        tools.push_back(tool);
-        slots.push_back(entry.slot);
-      }
+      if (part.catalogue && part.digests && part.digests->size() == part.catalogue->tools().size())
+        servers.push_back({entry.slot, entry.name,
+                           part.catalogue->lists[index_of(catalog::list_kind::tools)],
+                           *part.digests, part.available, part.latency_ms, part.merged.get()});
     }
-  std::map<std::uint32_t, catalog::hidden_tools> hidden;
-  for (const auto& group : registry::find_exact_duplicates(tools, s.order.care.prefer))
-    for (const auto i : group.tools)
-      if (tools[i].server != tools[group.canonical].server)
-        hidden[slots[i]].emplace(tools[i].name);
+  auto settled = registry::settle_duplicates(servers, s.order.care.duplicates);
+  // What is as it was keeps its address: lists that lead to it are shared.
+  bool changed = false;
+  const auto take = [&changed](auto& known, auto& found, const auto& same) {
+    if (known == found || (known && found && std::ranges::equal(*known, *found, same)))
+      return;
+    known = std::move(found);
+    changed = true;
+  };
   for (auto& [slot, part] : s.parts) {
-    const auto found = hidden.find(slot);
-    // One that is as it was keeps its address: lists that lead to it are shared.
-    if (found == hidden.end())
-      part.hidden.reset();
-    else if (!part.hidden || *part.hidden != found->second)
-      part.hidden = std::make_shared<const catalog::hidden_tools>(std::move(found->second));
+    auto& found = settled[slot];
+    take(part.hidden, found.hidden, std::equal_to<>());
+    take(part.merged, found.merged,
+         [](const auto& a, const auto& b) { return a.first == b.first && *a.second == *b.second; });
   }
+  return changed;
 }
 
-std::uint32_t preference_of(const registry_state& s, const std::string& server) {
-  const auto& prefer = s.order.care.prefer;
-  const auto found = std::find(prefer.begin(), prefer.end(), server);
-  return found == prefer.end() ? catalog::no_preference
-                               : static_cast<std::uint32_t>(found - prefer.begin());
+void measure(registry_state& s, latencies which) {
+  for (auto& [slot, part] : s.parts) {
+    if (which == latencies::unknown && part.latency_ms > 0)
+      continue;
+    std::uint64_t calls = 0, sum_ns = 0;
+    for (std::size_t w = 0; w < s.process->metrics.worker_count(); ++w) {
+      const auto& seen = s.process->metrics.worker(w).server(slot).latency;
+      for (std::size_t i = 0; i <= metrics::latency_histogram::bounds_us.size(); ++i)
+        calls += seen.bucket(i);
+      sum_ns += seen.sum_ns();
+    }
+    if (calls <= part.measured_calls)
+      continue; // nothing is known that was not
+    part.latency_ms = static_cast<double>(sum_ns - part.measured_ns) /
+                      static_cast<double>(calls - part.measured_calls) / 1e6;
+    part.measured_calls = calls;
+    part.measured_ns = sum_ns;
+  }
 }
 
 } // namespace nexus::actors::keeping

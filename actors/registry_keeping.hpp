@@ -20,10 +20,13 @@ void load(registry_pointer self);
 void look_again(registry_pointer self);
 void look_again(registry_pointer self, const std::string& server);
 
-/// Which tools /mcp leaves out, by slot, when the configuration hides duplicates.
-void find_hidden(registry_state& s);
-/// A server's place among those that are preferred.
-[[nodiscard]] std::uint32_t preference_of(const registry_state& s, const std::string& server);
+/// Which tools the address of all servers leaves out, and which lead to several servers, by slot.
+/// @returns whether that is other than it was
+bool settle_duplicates(registry_state& s);
+/// Whose latency is to be looked at: that of servers of which none is known, or of all.
+enum class latencies : std::uint8_t { unknown, all };
+/// Notes how long the calls of servers took since that was last noted.
+void measure(registry_state& s, latencies which);
 
 } // namespace nexus::actors::keeping
 

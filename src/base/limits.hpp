@@ -108,6 +108,8 @@ inline constexpr std::size_t sessions_max = 65'536;
 /// Tools of one server, and likewise its prompts and its resources; a server that lists more keeps
 /// the first ones and is reported.
 inline constexpr std::size_t tools_per_server_max = 20'000;
+/// Servers that one merged tool may be called on; more than anybody has replicas of a tool.
+inline constexpr std::size_t merged_servers_max = 64;
 /// Resource templates of one server: a URI that nobody lists is tried with each of them.
 inline constexpr std::size_t resource_templates_per_server_max = 1'000;
 /// A URI or a URI template: what fits into a request line elsewhere.

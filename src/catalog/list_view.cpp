@@ -85,7 +85,7 @@ void list_view::add(std::string public_name, const server_part& part, list_kind 
   ends_.push_back(text_.size());
   wraps_output_ = wraps_output_ || t.wraps_output;
   names_.push_back(std::move(public_name));
-  routes_.push_back({part.slot, &t, list, change});
+  routes_.push_back({part.slot, &t, list, change, nullptr});
   changes_ = changes_ || change != nullptr;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "catalog/item_list.hpp"
@@ -13,12 +15,28 @@ namespace nexus::catalog {
 
 struct server_part;
 
+/// A tool that several servers have, and that is shown once.
+struct merged_tool {
+  struct member {
+    std::uint32_t slot = 0;
+    const item* target = nullptr;
+    item_list_ptr list; ///< that the target is of
+    bool available = false;
+    friend bool operator==(const member&, const member&) = default;
+  };
+  /// The best first; limits::merged_servers_max at most, each of another server.
+  std::vector<member> members;
+  friend bool operator==(const merged_tool&, const merged_tool&) = default;
+};
+using merged_tool_ptr = std::shared_ptr<const merged_tool>;
+
 /// Where an entry leads. Lives as long as the view.
 struct route {
   std::uint32_t slot = 0;
   const item* target = nullptr;
   const item_list* list = nullptr;           ///< that the target is of
   const config::vmcp_item* change = nullptr; ///< how a virtual MCP shows it; usually as it is
+  merged_tool_ptr merged = nullptr;          ///< where else it leads; usually nowhere
 
   /// What it is called beside its server's name.
   [[nodiscard]] std::string_view own_name() const noexcept;
@@ -55,6 +73,8 @@ class list_view {
   /// @param list that `i` is of, when that is not the server's own
   void add(std::string public_name, const server_part& part, list_kind kind, const item& i,
            const item_list* list = nullptr, const config::vmcp_item* change = nullptr);
+  /// The entry that was added last leads to other servers too.
+  void merge_last(merged_tool_ptr with) { routes_.back().merged = std::move(with); }
   void finish(const cache_hints& hints);
 
   std::string text_;

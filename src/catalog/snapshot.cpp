@@ -47,8 +47,10 @@ std::uint64_t exposure::fingerprint(family of) const noexcept {
 }
 
 snapshot::snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts,
-                   const snapshot* before, const config::tool_surface& surface)
-    : generation_(generation), mode_(mode), parts_(std::move(parts)) {
+                   const snapshot* before, const config::tool_surface& surface,
+                   std::shared_ptr<const config::duplicate_rules> duplicates)
+    : generation_(generation), mode_(mode), parts_(std::move(parts)),
+      duplicates_(std::move(duplicates)) {
   for (std::uint32_t i = 0; i < parts_.size(); ++i) {
     part_by_name_.emplace(parts_[i].name, i);
     part_by_slot_.emplace(parts_[i].slot, i);
@@ -74,7 +76,8 @@ bool snapshot::same_parts(list_kind kind, const snapshot& before) const noexcept
                       return mine.slot == theirs.slot && mine.name == theirs.name &&
                              mine.available == theirs.available &&
                              list_of(mine) == list_of(theirs) &&
-                             (kind != list_kind::tools || mine.hidden == theirs.hidden);
+                             (kind != list_kind::tools ||
+                              (mine.hidden == theirs.hidden && mine.merged == theirs.merged));
                     });
 }
 
@@ -155,6 +158,13 @@ const server_part* snapshot::server(std::string_view name) const noexcept {
 const server_part* snapshot::part(std::uint32_t slot) const noexcept {
   const auto found = part_by_slot_.find(slot);
   return found == part_by_slot_.end() ? nullptr : &parts_[found->second];
+}
+
+std::size_t snapshot::tools_count() const noexcept {
+  std::size_t out = 0;
+  for (const auto& part : parts_)
+    out += part.catalogue ? part.catalogue->tools().size() : 0;
+  return out;
 }
 
 std::optional<std::uint32_t> snapshot::owner_of(std::string_view uri) const {

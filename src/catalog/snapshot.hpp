@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -23,7 +24,8 @@ enum class naming : std::uint8_t { prefixed, bare };
 /// Names, as the server has them.
 using hidden_tools = std::set<std::string, std::less<>>;
 
-inline constexpr std::uint32_t no_preference = ~std::uint32_t{0};
+/// Tools that several servers have, by the name of the one that is shown.
+using merged_tools = std::map<std::string, merged_tool_ptr, std::less<>>;
 
 /// One server's part in a generation.
 struct server_part {
@@ -34,7 +36,10 @@ struct server_part {
   bool unusable = false;  ///< never listed, and never will be with this configuration
   /// Tools that stand at the server's own address only; null: none.
   std::shared_ptr<const hidden_tools> hidden = nullptr;
-  std::uint32_t preference = no_preference; ///< its place among the servers that are preferred
+  /// Of its tools those whose calls may go to other servers too, at the address of all servers;
+  /// null: none.
+  std::shared_ptr<const merged_tools> merged = nullptr;
+  double latency_ms = 0; ///< of its calls of late, on average; 0: not known
   std::shared_ptr<const config::server_tags> tags = nullptr; ///< null: none
 };
 
@@ -91,7 +96,8 @@ class snapshot {
   /// Merges the parts in their order. Lists whose parts are those of `before` are shared with it.
   /// @cost copies every definition of a list that changed, twice
   snapshot(std::uint64_t generation, naming mode, std::vector<server_part> parts,
-           const snapshot* before = nullptr, const config::tool_surface& surface = {});
+           const snapshot* before = nullptr, const config::tool_surface& surface = {},
+           std::shared_ptr<const config::duplicate_rules> duplicates = nullptr);
   snapshot(const snapshot&) = delete; // views refer to what it owns
   snapshot& operator=(const snapshot&) = delete;
 
@@ -105,6 +111,12 @@ class snapshot {
     return *merged(kind);
   }
 
+  /// What was to be done about duplicates; null: nothing.
+  [[nodiscard]] const std::shared_ptr<const config::duplicate_rules>& duplicates() const noexcept {
+    return duplicates_;
+  }
+  /// Tools of all servers, those that are hidden included.
+  [[nodiscard]] std::size_t tools_count() const noexcept;
   /// A configured server; null when there is none.
   [[nodiscard]] const server_part* server(std::string_view name) const noexcept;
   [[nodiscard]] const server_part* part(std::uint32_t slot) const noexcept;
@@ -135,6 +147,7 @@ class snapshot {
   std::uint64_t generation_;
   naming mode_;
   std::vector<server_part> parts_;
+  std::shared_ptr<const config::duplicate_rules> duplicates_;
   exposure everything_;
   std::unordered_map<std::uint32_t, exposure> by_server_;
   std::unordered_map<std::string_view, std::uint32_t> part_by_name_;

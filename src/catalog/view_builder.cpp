@@ -100,7 +100,10 @@ std::shared_ptr<const list_view> view_builder::covered(const list_view& all, cov
                                                      is_pinned(surface, *part, name, to));
     if (!shown)
       continue;
-    view->add(std::string(name), *part, list_kind::tools, *to.target, to.list, to.change);
+    if (to.merged)
+      add_entry(*view, std::string(name), *part, list_kind::tools, *to.target);
+    else
+      view->add(std::string(name), *part, list_kind::tools, *to.target, to.list, to.change);
     hints.merge(part->catalogue->list(list_kind::tools).hints());
   }
   view->finish(hints);
@@ -147,8 +150,21 @@ void view_builder::add_by_name(const server_part& part) {
       if (!taken_.insert(name).second)
         continue;
     }
-    view_->add(std::move(name), part, kind_, entry);
+    add_entry(*view_, std::move(name), part, kind_, entry);
   }
+}
+
+void view_builder::add_entry(list_view& to, std::string name, const server_part& part,
+                             list_kind kind, const item& entry) {
+  const bool merges = kind == list_kind::tools && part.merged;
+  const auto merged = merges ? part.merged->find(entry.name) : merged_tools::const_iterator{};
+  if (!merges || merged == part.merged->end())
+    return to.add(std::move(name), part, kind, entry);
+  // It can be called as long as one of its servers answers.
+  auto shown = part;
+  shown.available = std::ranges::any_of(merged->second->members, &merged_tool::member::available);
+  to.add(std::move(name), shown, kind, entry);
+  to.merge_last(merged->second);
 }
 
 void view_builder::add_by_uri(const server_part& part, std::vector<std::string>& problems) {

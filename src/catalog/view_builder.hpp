@@ -45,6 +45,9 @@ class view_builder {
   /// bytes: "a" with "b__c" and "a__b" with "c" would be called the same. The server with the
   /// longer name has it, connected or not, so that a name never comes to mean another tool.
   [[nodiscard]] bool reads_as_prefixed(std::string_view name, std::size_t bytes_min) const;
+  /// Adds an entry, and where else its calls may go.
+  static void add_entry(list_view& to, std::string name, const server_part& part, list_kind kind,
+                        const item& entry);
   /// URIs stand in results too, where they cannot be rewritten safely, so they keep their form and
   /// the first server in order has them.
   void add_by_uri(const server_part& part, std::vector<std::string>& problems);

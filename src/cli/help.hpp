@@ -91,8 +91,9 @@ Examples:
 )";
 
 inline constexpr std::string_view duplicates_footer = R"(
-Kinds: exact (same description and schema), near (similar name, description and arguments), same-name
-(one name for different things). "prefer" in the configuration chooses the one that is used.
+Kinds: named (by the configuration), exact (same description and schema), near (similar name, description
+and arguments), same-name (one name for different things). What becomes of a group is said by
+"duplicates" and "duplicateGroups" in the configuration, which one is used by "prefer".
 
 Examples:
   nexus duplicates

@@ -28,14 +28,18 @@ std::string evidence(json::slice group) {
 }
 
 void print_groups(json::slice groups, console& io) {
-  table rows({{"KIND"}, {"USED"}, {"SAME"}, {"SCORE"}});
+  table rows({{"KIND"}, {"ACTION"}, {"USED"}, {"SAME"}, {"SCORE"}});
   for (json::element_walk g(groups); g.next();) {
     const std::string used = place(json::find_member(g.value(), "canonical"));
     std::string others;
     for (json::element_walk t(json::find_member(g.value(), "tools")); t.next();)
       if (const std::string name = place(t.value()); name != used)
         (others += others.empty() ? "" : ", ") += name;
-    rows.add({{text_of(g.value(), "kind")}, {used}, {others}, {evidence(g.value())}});
+    rows.add({{text_of(g.value(), "kind")},
+              {text_of(g.value(), "action")},
+              {used},
+              {others},
+              {evidence(g.value())}});
   }
   rows.print(io.out, io.out_colour(), io.columns);
 }

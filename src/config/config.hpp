@@ -90,9 +90,26 @@ enum class pin_policy : std::uint8_t {
   quarantine, ///< nobody gets it until somebody accepts it
 };
 
+/// What is done about tools that are the same on several servers.
 enum class duplicate_policy : std::uint8_t {
-  show,
-  hide, ///< of tools with the same description and schema, /mcp lists one
+  leave,
+  hide,  ///< /mcp lists one of them
+  merge, ///< likewise, and its calls go to the others' servers when its own cannot take them
+};
+
+/// Tools that the configuration says are the same, whatever they look like.
+struct duplicate_group {
+  std::vector<std::pair<std::string, std::string>> tools; ///< server and name; each server once
+  duplicate_policy action = duplicate_policy::merge;
+  std::string canonical; ///< the server whose tool is used; empty: the best one
+  friend bool operator==(const duplicate_group&, const duplicate_group&) = default;
+};
+
+struct duplicate_rules {
+  duplicate_policy exact = duplicate_policy::leave; ///< same description and input schema
+  std::vector<duplicate_group> groups;              ///< come before what is found
+  std::vector<std::string> prefer;                  ///< servers, the best first
+  friend bool operator==(const duplicate_rules&, const duplicate_rules&) = default;
 };
 
 struct source_position {
@@ -195,10 +212,9 @@ struct gateway {
   /// There is no state_file although the configuration does not say "off": no home directory.
   bool lacks_state = false;
   pin_policy pins = pin_policy::record;
-  duplicate_policy duplicates = duplicate_policy::show;
-  std::vector<std::string> preferred_servers; ///< whose tool of several that are the same is used
-  std::vector<server> servers;                ///< in the file's order
-  port_range vmcp_ports;                      ///< for virtual MCPs with the port "auto"
+  duplicate_rules duplicates;
+  std::vector<server> servers; ///< in the file's order
+  port_range vmcp_ports;       ///< for virtual MCPs with the port "auto"
   std::vector<std::shared_ptr<const vmcp_definition>> vmcps; ///< likewise
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "config/address.hpp"
+#include "config/registry_section.hpp"
 #include "config/vmcp_reader.hpp"
 
 namespace nexus::config::detail {
@@ -17,8 +18,6 @@ constexpr std::string_view format_names[] = {"text", "json"};
 constexpr std::string_view exposure_names[] = {"tools", "meta", "hybrid", "auto"};
 constexpr std::string_view proof_names[] = {"off", "warn", "enforce"};
 constexpr std::string_view check_names[] = {"off", "meta", "all"};
-constexpr std::string_view pin_names[] = {"off", "record", "alert", "quarantine"};
-constexpr std::string_view duplicate_names[] = {"show", "hide"};
 constexpr std::string_view management_keys[] = {"mcp"};
 constexpr std::string_view unset_names[] = {"error", "empty", "literal"};
 
@@ -74,7 +73,7 @@ class section_reader {
     if (const node* insecure = root_.get("insecureListen")) {
       value.insecure_listen = read_boolean(*insecure, "insecureListen", findings_).value_or(false);
     }
-    read_registry();
+    read_registry(root_, value, findings_);
     read_listen();
     read_log();
     read_limits();
@@ -126,59 +125,7 @@ class section_reader {
     }
   }
 
-  /// A port that is somebody else's could never be opened.
-  void check_port(const vmcp_definition& one, const node& written) {
-    const node* at = written.get("port");
-    if (at == nullptr || one.port.value_or(0) == 0)
-      return;
-    std::string holder;
-    if (out_.value.listen.ends_with(':' + std::to_string(*one.port)))
-      holder = "the gateway's own";
-    for (const auto& other : out_.value.vmcps)
-      if (other->port == one.port)
-        holder = "that of " + quote(other->id);
-    if (!holder.empty())
-      findings_.error(at->at,
-                      "port " + std::to_string(*one.port) + " of virtual MCP " + quote(one.id) +
-                          " is " + holder,
-                      "\"auto\" takes one that is free");
-  }
-
-  void read_vmcp_ports() {
-    const node* given = root_.get("vmcpPorts");
-    const auto text = given != nullptr ? read_string(*given, "vmcpPorts", findings_) : std::nullopt;
-    if (!text)
-      return;
-    if (const auto range = parse_port_range(text->text))
-      out_.value.vmcp_ports = *range;
-    else
-      findings_.error(text->at, "\"vmcpPorts\" " + quote(shorten(text->text)) + " is no range",
-                      "two numbers from 1 to 65535, the lower one first: \"9100-9199\"");
-  }
-
-  void read_management() {
-    const node* section = object("management", "an object with mcp");
-    if (section == nullptr)
-      return;
-    for (const member& entry : section->members)
-      if (entry.key == "mcp")
-        out_.value.surface.manages_vmcps =
-            read_boolean(entry.value, "mcp", findings_).value_or(false);
-      else
-        findings_.unknown_key(entry.at, entry.key, "\"management\"", management_keys);
-  }
-
-  void read_registry() {
-    auto& value = out_.value;
-    if (const auto choice = choose("pins", pin_names))
-      value.pins = static_cast<pin_policy>(*choice);
-    if (const auto choice = choose("duplicates", duplicate_names))
-      value.duplicates = static_cast<duplicate_policy>(*choice);
-    if (const node* list = root_.get("prefer"))
-      for (const text_at& item : read_list(*list, "prefer", findings_))
-        value.preferred_servers.push_back(item.text);
-  }
-
+constexpr std::string_view management_keys[] = {"mcp"};
   void read_listen() {
     const node* listen = root_.get("listen");
     if (listen == nullptr)

@@ -117,6 +117,7 @@ constexpr std::string_view root_key_table[] = {
     "state",
     "pins",
     "duplicates",
+    "duplicateGroups",
     "prefer",
 };
 

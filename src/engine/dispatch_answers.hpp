@@ -29,6 +29,10 @@ void refuse_unconfigured(worker& on, exchange& x);
 void forward(worker& on, exchange& x, std::uint32_t slot);
 /// As forward, to a tool that was found. The exchange's name and arguments are the tool's own.
 void forward_tool(worker& on, exchange& x, const catalog::route& to);
+/// As forward_tool, to whichever of the tool's servers can take the call. In failover.cpp
+void forward_merged(worker& on, exchange& x, const catalog::merged_tool_ptr& tool);
+/// Sets the exchange's target to a tool as its server has it.
+void aim(exchange& x, const catalog::item& target);
 /// As forward, for a completion: refused when the server has none.
 void forward_completion(worker& on, exchange& x, std::uint32_t slot);
 /// The server of a single-server address whose lists are not known yet; null otherwise.

@@ -218,9 +218,16 @@ void complete_prompt(worker& on, exchange& x, std::string_view ref, json::slice 
 } // namespace
 
 void forward_tool(worker& on, exchange& x, const catalog::route& to) {
-  const auto& target = *to.target;
   if (to.change != nullptr && (!to.change->fixed.empty() || !to.change->defaults.empty()))
     complete_arguments(x, *to.change);
+  x.wraps_output = to.target->wraps_output;
+  if (to.merged)
+    return forward_merged(on, x, to.merged);
+  aim(x, *to.target);
+  forward(on, x, to.slot);
+}
+
+void aim(exchange& x, const catalog::item& target) {
   if (!target.headers.empty()) {
     x.parameter_fields.clear();
     gateway::append_parameter_headers(x.parameter_fields, target.headers,
@@ -228,8 +235,6 @@ void forward_tool(worker& on, exchange& x, const catalog::route& to) {
   }
   x.target_name = target.name;
   x.safe_to_repeat = target.read_only;
-  x.wraps_output = target.wraps_output;
-  forward(on, x, to.slot);
 }
 
 void forward_completion(worker& on, exchange& x, std::uint32_t slot) {

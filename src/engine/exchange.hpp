@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/limits.hpp"
+#include "catalog/list_view.hpp"
 #include "engine/http_pool.hpp"
 #include "engine/session.hpp"
 #include "engine/vmcps.hpp"
@@ -81,9 +82,11 @@ class exchange final : public http_call_handler {
   std::string target_ref;  ///< of a completion: params.ref with the server's own name, or empty
   std::string unwrapped;   ///< of a call through a meta-tool: its own name and arguments
   std::string completed;   ///< arguments with those that a virtual MCP adds
-  std::string parameter_fields; ///< header lines that repeat arguments, for HTTP servers
-  bool wraps_output = false;    ///< as catalog::item
-  bool safe_to_repeat = false;  ///< the tool says that it is read-only or idempotent
+  std::string parameter_fields;    ///< header lines that repeat arguments, for HTTP servers
+  catalog::merged_tool_ptr merged; ///< the tool's servers when it has several; usually null
+  std::uint64_t tried = 0;         ///< bit per member of `merged` that the call was given to
+  bool wraps_output = false;       ///< as catalog::item
+  bool safe_to_repeat = false;     ///< the tool says that it is read-only or idempotent
 
   // On its way
   enum class stage : std::uint8_t {

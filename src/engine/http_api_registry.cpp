@@ -24,31 +24,61 @@ std::string error_json(std::string_view message) {
 
 /// What a snapshot knows of tools, for another thread.
 struct tool_lists {
-  struct server {
-    std::string name;
-    bool available;
-    std::shared_ptr<const catalog::server_catalogue> catalogue;
-  };
-  std::vector<server> servers;
-  std::vector<std::string> prefer;
+  std::vector<catalog::server_part> servers;
+  std::shared_ptr<const config::duplicate_rules> rules;
 
-  explicit tool_lists(const catalog::snapshot& from) {
-    std::vector<std::pair<std::uint32_t, std::string>> preferred;
-    for (const auto& part : from.servers()) {
-      if (part.catalogue)
-        servers.push_back({part.name, part.available, part.catalogue});
-      if (part.preference != catalog::no_preference)
-        preferred.emplace_back(part.preference, part.name);
-    }
-    std::sort(preferred.begin(), preferred.end());
-    for (auto& [place, name] : preferred)
-      prefer.push_back(std::move(name));
+  explicit tool_lists(const catalog::snapshot& from)
+      : servers(from.servers()), rules(from.duplicates()) {
+    if (!rules)
+      rules = std::make_shared<const config::duplicate_rules>();
   }
 };
+
+constexpr std::string_view action_name(config::duplicate_policy action) {
+  switch (action) {
+  case config::duplicate_policy::hide:
+    return "hide";
+  case config::duplicate_policy::merge:
+    return "merge";
+  case config::duplicate_policy::leave:
+    break;
+  }
+  return "leave";
+}
+
+void write_tool(std::string& out, const registry::tool_entry& tool) {
+  json::object_writer row(out);
+  row.string("server", tool.server).string("tool", tool.name).boolean("available", tool.available);
+  if (tool.latency_ms > 0)
+    row.raw("latencyMs", fmt::format("{:.3f}", tool.latency_ms));
+  row.end();
+}
+
+void write_group(std::string& out, const registry::duplicate_group& group,
+                 const std::vector<registry::tool_entry>& tools) {
+  json::object_writer row(out);
+  row.string("kind", registry::name_of(group.kind)).string("action", action_name(group.action));
+  row.raw("score", fmt::format("{:.3f}", group.evidence.score));
+  row.raw("evidence",
+          fmt::format(R"({{"name":{:.3f},"description":{:.3f},"schema":{:.3f}}})",
+                      group.evidence.name, group.evidence.description, group.evidence.schema));
+  write_tool(row.key("canonical"), tools[group.canonical]);
+  if (group.action == config::duplicate_policy::merge)
+    write_tool(row.key("shown"), tools[group.shown]);
+  std::string& members = row.key("tools");
+  for (const auto i : group.ranked) {
+    members += i == group.ranked.front() ? '[' : ',';
+    write_tool(members, tools[i]);
+  }
+  members += ']';
+  row.end();
+}
 
 std::string duplicates_json(const tool_lists& lists) {
   std::vector<registry::tool_entry> tools;
   for (const auto& server : lists.servers) {
+    if (!server.catalogue)
+      continue;
     const auto& list = server.catalogue->list(catalog::list_kind::tools);
     for (const auto& item : list.items()) {
       registry::tool_entry tool;
@@ -57,33 +87,15 @@ std::string duplicates_json(const tool_lists& lists) {
       tool.definition = {list.definition(item), json::kind::object};
       tool.digest = registry::tool_digest(tool.definition);
       tool.available = server.available;
+      tool.latency_ms = server.latency_ms;
+      tool.shown = server.merged && server.merged->contains(item.name);
       tools.push_back(tool);
     }
   }
   std::string out = R"({"groups":[)";
-  for (const auto& group : registry::find_duplicates(tools, lists.prefer)) {
+  for (const auto& group : registry::find_duplicates(tools, *lists.rules)) {
     out += out.back() == '[' ? "" : ",";
-    const auto pair = [&](std::string& to, std::uint32_t i) {
-      json::object_writer(to)
-          .string("server", tools[i].server)
-          .string("tool", tools[i].name)
-          .boolean("available", tools[i].available)
-          .end();
-    };
-    json::object_writer row(out);
-    row.string("kind", registry::name_of(group.kind));
-    row.raw("score", fmt::format("{:.3f}", group.evidence.score));
-    row.raw("evidence",
-            fmt::format(R"({{"name":{:.3f},"description":{:.3f},"schema":{:.3f}}})",
-                        group.evidence.name, group.evidence.description, group.evidence.schema));
-    pair(row.key("canonical"), group.canonical);
-    std::string& members = row.key("tools");
-    for (const auto i : group.tools) {
-      members += i == group.tools.front() ? '[' : ',';
-      pair(members, i);
-    }
-    members += ']';
-    row.end();
+    write_group(out, group, tools);
   }
   return out + fmt::format(R"(],"tools":{}}})", tools.size()) + '\n';
 }

@@ -206,8 +206,8 @@ void upstream::send_http(exchange& x, const gateway::trace_context& trace) {
 void upstream::send_channel(exchange& x) {
   on_channel_.emplace(x.downstream_id, &x);
   if (endpoint_->home == owner_.id()) {
-    if (!link_)
-      return; // its end is on the way and fails this call
+    if (!link_) // its end is on the way and fails this call, unless another server takes it
+      return channel_was_gone(x);
     if (link_->queued_bytes() > limits::write_queue_high_bytes) {
       on_channel_.erase(x.downstream_id);
       return answer_failure(x, call_result::refused, "does not read its input",
@@ -215,19 +215,28 @@ void upstream::send_channel(exchange& x) {
     }
     return link_->send(owner_.scratch);
   }
-  post_to_home(owner_.scratch, endpoint_->link);
+  post_to_home(owner_.scratch, endpoint_->link, x.merged ? x.sequence : 0);
 }
 
-void upstream::post_to_home(std::string message, std::uint64_t link) {
+void upstream::post_to_home(std::string message, std::uint64_t link, std::uint64_t call) {
   owner_.metrics().posts.add();
-  owner_.shared().post(endpoint_->home,
-                       [slot = slot_, link, text = std::move(message)](worker& home) {
-                         auto* const up = home.find_upstream(slot);
-                         if (up == nullptr || up->link() == nullptr)
-                           return;
-                         if (up->link()->generation() == link)
-                           up->link()->send(text);
-                       });
+  owner_.shared().post(endpoint_->home, [slot = slot_, link, call, back = owner_.id(),
+                                         text = std::move(message)](worker& home) {
+    auto* const up = home.find_upstream(slot);
+    if (up != nullptr && up->link() != nullptr && up->link()->generation() == link)
+      return up->link()->send(text);
+    if (call != 0)
+      home.shared().post(back, [slot, call](worker& w) {
+        auto* const x = w.find_exchange(call);
+        if (x != nullptr && x->via != nullptr && x->via == w.find_upstream(slot))
+          x->via->channel_was_gone(*x);
+      });
+  });
+}
+
+void upstream::channel_was_gone(exchange& x) {
+  static_cast<void>(fails_over(x, call_result::refused, reached::no, "is not available",
+                               "its connection ended before the call"));
 }
 
 void upstream::tell_cancelled(const exchange& x) {
@@ -280,6 +289,14 @@ void upstream::abandon(exchange& x, give_up why) {
 void upstream::conclude(exchange& x, call_result how) {
   if (x.at == exchange::stage::elsewhere)
     return owner_.release(x); // it is counted where it was parked
+  owner_.metrics().calls.add(how);
+  owner_.metrics().call_latency.record(owner_.now() - x.started);
+  let_go(x, how);
+  owner_.release(x);
+  serve_next();
+}
+
+void upstream::let_go(exchange& x, call_result how) {
   if (x.at == exchange::stage::sent) {
     metrics_.in_flight.down();
     metrics_.latency.record(owner_.now() - x.sent_at);
@@ -293,11 +310,11 @@ void upstream::conclude(exchange& x, call_result how) {
     std::erase_if(wait_for_branch_, [&](const auto& entry) { return entry.second == &x; });
   }
   metrics_.calls.add(how);
-  owner_.metrics().calls.add(how);
-  owner_.metrics().call_latency.record(owner_.now() - x.started);
   give_permit(x);
   x.via = nullptr;
-  owner_.release(x);
+}
+
+void upstream::serve_next() {
   if (endpoint_->as && endpoint_->as->once)
     owner_.shared().plane->branch_done(endpoint_->as);
   // The permit is anyone's: with calls on other workers, none goes first by right.

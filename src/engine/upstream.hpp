@@ -25,6 +25,9 @@ class server_link;
 class task_hub;
 class worker;
 
+/// Whether a call that failed may have been carried out.
+enum class reached : std::uint8_t { no, perhaps };
+
 /// Why an exchange is given up before its answer.
 enum class give_up : std::uint8_t {
   cancelled, ///< the client said so, or closed a modern request's stream: nothing is answered
@@ -48,6 +51,11 @@ class upstream {
   void fail_all(const std::string& reason);
   /// Gives an exchange up, tells the server, and releases it.
   void abandon(exchange& x, give_up why);
+
+  /// Whether the exchange's requestState is one that this server's calls are sealed with.
+  [[nodiscard]] bool sealed_state(const exchange& x);
+  /// A call that was given to the channel's worker found no channel there.
+  void channel_was_gone(exchange& x);
 
   /// The control plane replaced the endpoint.
   void install(endpoint_ptr endpoint);
@@ -143,7 +151,8 @@ class upstream {
   void send_channel(exchange& x);
   /// Renders and sends what is under way already: the first time, and with each round of answers.
   void transmit(exchange& x);
-  void post_to_home(std::string message, std::uint64_t link);
+  /// @param call the message is one; 0: none
+  void post_to_home(std::string message, std::uint64_t link, std::uint64_t call = 0);
   /// Whether an HTTP answer says that the server forgot the session.
   void on_foreign_answer(exchange& x, const mcp::message& message);
   [[nodiscard]] bool lost_session(unsigned status, std::string_view body) const;
@@ -159,6 +168,14 @@ class upstream {
   void tell_cancelled(const exchange& x);
   /// Everything that ends: accounts, answers, releases, and lets the next one go.
   void conclude(exchange& x, metrics::call_result how);
+  /// The exchange is not this server's any more: accounts for it, and takes its permit back.
+  void let_go(exchange& x, metrics::call_result how);
+  /// What has come free is for who waits.
+  void serve_next();
+  /// A call of a merged tool goes on to another server, if one is left and that does no harm.
+  /// @returns false when it does not: the caller answers it. In failover.cpp
+  [[nodiscard]] bool fails_over(exchange& x, metrics::call_result how, reached server,
+                                std::string_view what, std::string_view reason);
   void answer_response(exchange& x, const mcp::message& response);
   /// A result as the exchange's client understands it.
   void render(gateway::pieces& answer, const exchange& x, const mcp::message& response);

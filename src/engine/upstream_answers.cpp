@@ -165,6 +165,10 @@ std::string upstream::failure_data(const exchange& x, std::string_view reason) c
 
 void upstream::answer_failure(exchange& x, call_result how, std::string_view what,
                               std::string_view reason) {
+  const auto came = how == call_result::refused ? reached::no : reached::perhaps;
+  const bool lost = how == call_result::refused || how == call_result::transport_error;
+  if (lost && fails_over(x, how, came, what, reason))
+    return;
   const auto name = endpoint_->settings ? endpoint_->settings->name : std::string("?");
   log::info("call", "failed",
             {{"server", name}, {"tool", x.target_name}, {"what", what}, {"reason", reason}});
@@ -335,9 +339,16 @@ void upstream::on_call_end(exchange& x, const http_call& from, const http::respo
     return send_again(x);
   if (head.status == 200 && take_up_again(x, from))
     return;
-  answer_failure(x, call_result::transport_error, "gave no answer",
-                 head.status == 200 ? "its response ended without one"
-                                    : fmt::format("HTTP {} {}", head.status, body.substr(0, 200)));
+  const auto reason = head.status == 200
+                          ? std::string("its response ended without one")
+                          : fmt::format("HTTP {} {}", head.status, body.substr(0, 200));
+  // Too many requests, or no service now: RFC 6585 s4, RFC 9110 s15.6.4. Both say that the request
+  // was not carried out.
+  const bool turned_away = head.status == 429 || head.status == 503;
+  if (turned_away &&
+      fails_over(x, call_result::transport_error, reached::no, "turned the call away", reason))
+    return;
+  answer_failure(x, call_result::transport_error, "gave no answer", reason);
 }
 
 void upstream::on_call_failure(exchange& x, const http_call& from, const error& reason,
@@ -350,8 +361,11 @@ void upstream::on_call_failure(exchange& x, const http_call& from, const error& 
     metrics_.in_flight.down();
     return send(x);
   }
-  if (reason.code == net::errc::connect_failed)
+  if (reason.code == net::errc::connect_failed) {
     owner_.shared().plane->link_down(slot_, endpoint_->link, {reason.message, false, false});
+    if (fails_over(x, call_result::transport_error, reached::no, "failed", reason.message))
+      return;
+  }
   answer_failure(x, call_result::transport_error, "failed", reason.message);
 }
 

@@ -305,6 +305,18 @@ bool upstream::open_state(exchange& x) {
   return false;
 }
 
+bool upstream::sealed_state(const exchange& x) {
+  const auto given = x.request.params[mcp::param_key::request_state];
+  if (x.era == mcp::era::legacy || !given.is(json::kind::string) || !endpoint_->settings)
+    return false;
+  const std::string_view request[] = {x.request.method, x.target_name,
+                                      x.request.params[mcp::param_key::arguments].raw};
+  const seal::binding to{{}, endpoint_->settings->name, request};
+  return owner_.sealer()
+      .open(seal::kind::request_state, json::unquote(given), to, owner_.shared().wall_now())
+      .has_value();
+}
+
 void upstream::find_parked(exchange& x, std::string_view where) {
   std::uint32_t at = 0;
   std::uint64_t sequence = 0;

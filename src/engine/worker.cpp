@@ -152,6 +152,7 @@ void worker::release(exchange& x) {
   x.answer_stream = 0;
   x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
   x.asked_again = x.relisted = x.wraps_output = false;
+  x.merged.reset();
   x.target_name.clear();
   x.target_ref.clear();
   x.target_task.clear();

@@ -218,6 +218,9 @@ class registry::implementation {
     out.gauge("nexus_gateway_exchanges_parked",
               "Exchanges that wait for a permit, a connection or a server that starts.");
     out.value(sum(&worker_block::exchanges_parked));
+    out.counter("nexus_gateway_failovers_total",
+                "Calls of merged tools that went on to another server.");
+    out.value(sum(&worker_block::failovers));
     out.counter("nexus_worker_posts_total", "Messages handed from one worker to another.");
     out.value(sum(&worker_block::posts));
   }

@@ -1,7 +1,9 @@
 #include "registry/duplicates.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <unordered_map>
 
@@ -32,25 +34,53 @@ struct digest_hash {
   }
 };
 
-std::size_t preference(std::string_view server, std::span<const std::string> prefer) {
-  return static_cast<std::size_t>(std::find(prefer.begin(), prefer.end(), server) - prefer.begin());
-}
+/// What decides between the tools of a group, and ranks it.
+class chooser {
+ public:
+  chooser(std::span<const tool_entry> tools, const config::duplicate_rules& rules)
+      : tools_(tools), prefer_(rules.prefer) {}
 
-std::uint32_t choose(std::span<const tool_entry> tools, const std::vector<std::uint32_t>& among,
-                     std::span<const std::string> prefer) {
-  const auto better = [&](std::uint32_t a, std::uint32_t b) {
-    const tool_entry &x = tools[a], &y = tools[b];
-    const auto px = preference(x.server, prefer), py = preference(y.server, prefer);
-    if (px != py)
-      return px < py;
-    if (x.available != y.available)
-      return x.available;
-    if (x.latency_ms > 0 && y.latency_ms > 0 && x.latency_ms != y.latency_ms)
-      return x.latency_ms < y.latency_ms;
-    return a < b;
-  };
-  return *std::min_element(among.begin(), among.end(), better);
-}
+  /// @param best the server that the group's rule names; may be empty
+  void rank(duplicate_group& group, std::string_view best) const {
+    group.ranked = group.tools;
+    std::stable_sort(group.ranked.begin(), group.ranked.end(), [&](auto a, auto b) {
+      const tool_entry &x = tools_[a], &y = tools_[b];
+      if (wish(x, best) != wish(y, best))
+        return wish(x, best) < wish(y, best);
+      if (x.available != y.available)
+        return x.available;
+      return latency_class(x) < latency_class(y);
+    });
+    group.canonical = group.shown = group.ranked.front();
+    if (wish(tools_[group.canonical], best) <= prefer_.size())
+      return;
+    for (const auto i : group.ranked)
+      if (tools_[i].shown) {
+        group.shown = i;
+        return;
+      }
+  }
+
+ private:
+  /// 0 for the best by rule, then the places in `prefer`; the greatest for all others.
+  [[nodiscard]] std::size_t wish(const tool_entry& tool, std::string_view best) const {
+    if (tool.server == best)
+      return 0;
+    const auto place = std::find(prefer_.begin(), prefer_.end(), tool.server) - prefer_.begin();
+    return static_cast<std::size_t>(place) + 1;
+  }
+  /// Two for each doubling, so that what is measured does not turn the order all the time. Unknown
+  /// ones come last.
+  static int latency_class(const tool_entry& tool) {
+    constexpr double least_ms = 0.01;
+    return tool.latency_ms <= 0
+               ? std::numeric_limits<int>::max()
+               : static_cast<int>(std::floor(2 * std::log2(std::max(tool.latency_ms, least_ms))));
+  }
+
+  std::span<const tool_entry> tools_;
+  std::span<const std::string> prefer_;
+};
 
 bool on_several_servers(std::span<const tool_entry> tools, const std::vector<std::uint32_t>& of) {
   return std::any_of(of.begin(), of.end(),
@@ -60,8 +90,10 @@ bool on_several_servers(std::span<const tool_entry> tools, const std::vector<std
 /// Finds pairs of similar tools on different servers, and makes groups of them.
 class near_finder {
  public:
-  near_finder(std::span<const tool_entry> tools, const std::vector<std::uint32_t>& chosen)
-      : tools_(tools), chosen_(chosen), features_(read_features(tools, chosen)) {
+  /// @param settled tools that are compared to nothing
+  near_finder(std::span<const tool_entry> tools, const std::vector<std::uint32_t>& chosen,
+              const std::vector<bool>& settled)
+      : tools_(tools), chosen_(chosen), settled_(settled), features_(read_features(tools, chosen)) {
     std::size_t terms = 0;
     for (const tool_features& f : features_)
       for (const auto& [id, weight] : f.rare)
@@ -82,6 +114,8 @@ class near_finder {
     std::vector<pair> out;
     for (std::uint32_t i = 0; i < features_.size(); ++i)
       for (const std::uint32_t j : candidates_of(i)) {
+        if (settled_[chosen_[i]] || settled_[chosen_[j]])
+          continue;
         const likeness how = compare(features_[i], features_[j]);
         if (how.score >= near_score_min && how.name >= near_name_min &&
             how.description >= near_description_min && how.name + how.description >= near_words_min)
@@ -178,17 +212,50 @@ class near_finder {
 
   std::span<const tool_entry> tools_;
   const std::vector<std::uint32_t>& chosen_;
+  const std::vector<bool>& settled_;
   std::vector<tool_features> features_;
   std::vector<std::vector<std::uint32_t>> with_term_; ///< places in `chosen`, by term
   std::vector<float> shared_;                         ///< all zero between calls
 };
 
+/// Adds the groups that the configuration names, as far as their tools are there.
+/// @returns which tools it names, whatever is to be done about them
+std::vector<bool> grouped_by_name(std::span<const tool_entry> tools,
+                                  const config::duplicate_rules& rules,
+                                  std::vector<duplicate_group>& out) {
+  std::vector<bool> named(tools.size());
+  if (rules.groups.empty())
+    return named;
+  std::map<std::pair<std::string_view, std::string_view>, std::uint32_t> places;
+  for (std::uint32_t i = 0; i < tools.size(); ++i)
+    places.emplace(std::pair(tools[i].server, tools[i].name), i);
+  const chooser choose(tools, rules);
+  for (const auto& rule : rules.groups) {
+    duplicate_group made;
+    made.kind = duplicate_kind::named;
+    made.action = rule.action;
+    for (const auto& [server, name] : rule.tools)
+      if (const auto found = places.find({server, name}); found != places.end()) {
+        made.tools.push_back(found->second);
+        named[found->second] = true;
+      }
+    if (made.tools.size() < 2)
+      continue;
+    std::sort(made.tools.begin(), made.tools.end());
+    choose.rank(made, rule.canonical);
+    out.push_back(std::move(made));
+  }
+  return named;
+}
+
 /// Names that several servers have, and no other group tells of.
 std::vector<std::vector<std::uint32_t>> same_names(std::span<const tool_entry> tools,
+                                                   const std::vector<bool>& settled,
                                                    const std::vector<duplicate_group>& told) {
   std::map<std::string_view, std::vector<std::uint32_t>> by_name;
   for (std::uint32_t i = 0; i < tools.size(); ++i)
-    by_name[tools[i].name].push_back(i);
+    if (!settled[i])
+      by_name[tools[i].name].push_back(i);
   std::vector<std::vector<std::uint32_t>> out;
   for (auto& [name, group] : by_name) {
     const auto says_it_all = [&](const duplicate_group& other) {
@@ -204,6 +271,8 @@ std::vector<std::vector<std::uint32_t>> same_names(std::span<const tool_entry> t
 
 std::string_view name_of(duplicate_kind kind) noexcept {
   switch (kind) {
+  case duplicate_kind::named:
+    return "named";
   case duplicate_kind::exact:
     return "exact";
   case duplicate_kind::near:
@@ -214,52 +283,79 @@ std::string_view name_of(duplicate_kind kind) noexcept {
   return {};
 }
 
-std::vector<duplicate_group> find_exact_duplicates(std::span<const tool_entry> tools,
-                                                   std::span<const std::string> prefer) {
+namespace {
+
+/// @param named set to which tools the configuration names
+std::vector<duplicate_group> certain_duplicates(std::span<const tool_entry> tools,
+                                                const config::duplicate_rules& rules,
+                                                std::vector<bool>& named) {
+  const chooser choose(tools, rules);
+  std::vector<duplicate_group> out;
+  named = grouped_by_name(tools, rules, out);
   std::unordered_map<seal::digest, std::vector<std::uint32_t>, digest_hash> by_digest;
   for (std::uint32_t i = 0; i < tools.size(); ++i)
-    by_digest[tools[i].digest].push_back(i);
-  std::vector<duplicate_group> out;
+    if (!named[i])
+      by_digest[tools[i].digest].push_back(i);
+  const auto first_exact = static_cast<std::ptrdiff_t>(out.size());
   for (auto& [digest, group] : by_digest)
-    if (on_several_servers(tools, group))
-      out.push_back({duplicate_kind::exact, std::move(group), 0, {1, 1, 1, 1}});
-  std::sort(out.begin(), out.end(),
+    if (on_several_servers(tools, group)) {
+      out.push_back({duplicate_kind::exact, std::move(group), {1, 1, 1, 1}, {}, 0, 0, rules.exact});
+      choose.rank(out.back(), {});
+    }
+  std::sort(out.begin() + first_exact, out.end(),
             [](const auto& a, const auto& b) { return a.tools.front() < b.tools.front(); });
-  for (duplicate_group& group : out)
-    group.canonical = choose(tools, group.tools, prefer);
   return out;
 }
 
+} // namespace
+
+std::vector<duplicate_group> find_certain_duplicates(std::span<const tool_entry> tools,
+                                                     const config::duplicate_rules& rules) {
+  std::vector<bool> named;
+  return certain_duplicates(tools, rules, named);
+}
+
 std::vector<duplicate_group> find_duplicates(std::span<const tool_entry> tools,
-                                             std::span<const std::string> prefer) {
-  std::vector<duplicate_group> out = find_exact_duplicates(tools, prefer);
-  // One of each exact group stands for it.
+                                             const config::duplicate_rules& rules) {
+  const chooser choose(tools, rules);
+  std::vector<bool> settled;
+  std::vector<duplicate_group> out = certain_duplicates(tools, rules, settled);
+  // One of each exact group stands for it; those that the configuration names are settled.
   std::vector<std::uint32_t> stands_for(tools.size()), chosen, place(tools.size());
   for (std::uint32_t i = 0; i < tools.size(); ++i)
     stands_for[i] = i;
   for (const duplicate_group& group : out)
     for (const std::uint32_t i : group.tools)
-      stands_for[i] = group.tools.front();
+      if (!settled[i])
+        stands_for[i] = group.tools.front();
   for (std::uint32_t i = 0; i < tools.size(); ++i)
     if (stands_for[i] == i) {
       place[i] = static_cast<std::uint32_t>(chosen.size());
       chosen.push_back(i);
     }
-  near_finder finder(tools, chosen);
-  for (const auto& found : finder.groups()) {
-    duplicate_group made{duplicate_kind::near, {}, 0, finder.least_alike(found)};
-    for (const std::uint32_t i : found)
-      made.tools.push_back(chosen[i]);
-    out.push_back(std::move(made));
-  }
-  for (auto& found : same_names(tools, out)) {
+  near_finder finder(tools, chosen, settled);
+  const auto least_alike = [&](const std::vector<std::uint32_t>& group) {
     std::vector<std::uint32_t> places;
-    for (const std::uint32_t i : found)
+    for (const std::uint32_t i : group)
       places.push_back(place[stands_for[i]]);
-    out.push_back({duplicate_kind::same_name, std::move(found), 0, finder.least_alike(places)});
-  }
+    return finder.least_alike(places);
+  };
   for (duplicate_group& group : out)
-    group.canonical = choose(tools, group.tools, prefer);
+    if (group.kind == duplicate_kind::named)
+      group.evidence = least_alike(group.tools);
+  const auto add = [&](duplicate_kind kind, std::vector<std::uint32_t> found) {
+    const auto evidence = least_alike(found);
+    out.push_back({kind, std::move(found), evidence, {}, 0, 0, config::duplicate_policy::leave});
+    choose.rank(out.back(), {});
+  };
+  for (const auto& found : finder.groups()) {
+    std::vector<std::uint32_t> members;
+    for (const std::uint32_t i : found)
+      members.push_back(chosen[i]);
+    add(duplicate_kind::near, std::move(members));
+  }
+  for (auto& found : same_names(tools, settled, out))
+    add(duplicate_kind::same_name, std::move(found));
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
     return a.kind != b.kind ? a.kind < b.kind : a.evidence.score > b.evidence.score;
   });

@@ -102,13 +102,13 @@ TEST_CASE("archivist looks again when the configuration cares otherwise", "[acto
   f.told(0, listing("x", "one"));
   f.told(1, listing("y", "one"));
   CHECK(f.shows("a__x b__y "));
-  f.care.duplicates = config::duplicate_policy::hide;
+  f.care.duplicates.exact = config::duplicate_policy::hide;
   f.order({"a", "b"});
   CHECK(f.shows("a__x "));
-  f.care.prefer = {"b"};
+  f.care.duplicates.prefer = {"b"};
   f.order({"a", "b"});
   CHECK(f.shows("b__y "));
-  f.care.duplicates = config::duplicate_policy::show;
+  f.care.duplicates.exact = config::duplicate_policy::leave;
   f.order({"a", "b"});
   CHECK(f.shows("a__x b__y "));
 }

@@ -1,6 +1,6 @@
 """The case that the four phases are for: two servers, 210 tools, a question that both could answer,
-and a user who names one of them. Walked by the official TypeScript SDK, over HTTP and stdio; and the
-inputs of the extension that had these tools first, given to both where that is installed."""
+and a user who names one of them. Walked by the official TypeScript SDK, over HTTP and stdio; and
+the inputs of the extension that had these tools first, given to both where it is installed."""
 
 import json
 import os
@@ -129,7 +129,7 @@ class Phases(unittest.TestCase):
 
 
 class Original(unittest.TestCase):
-    """What the extension takes and gives, beside ours: the same inputs, and no less in the answers."""
+    """What the extension takes and gives, beside ours: the same inputs, no less in the answers."""
 
     SERVER = re.compile(r"^Server name: (\S+) \(v([^)]*)\).*?Total tools: (\d+)", re.M)
     ENTRY = re.compile(r"^- \[TOOL_ID: (\S+)\] \| DESC: (.*)$", re.M)

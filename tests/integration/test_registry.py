@@ -218,7 +218,7 @@ class Duplicates(RegistryCase):
         (group,) = told["groups"]
         self.assertEqual((group["kind"], group["score"]), ("exact", 1))
         self.assertEqual(group["canonical"]["server"], "b")
-        self.assertEqual([t["tool"] for t in group["tools"]], ["read_note", "fetch_note"])
+        self.assertEqual([t["tool"] for t in group["tools"]], ["fetch_note", "read_note"])
         shown = run_cli("duplicates", "-a", "{}:{}".format(*gateway.address))
         self.assertIn("b/fetch_note", shown.stdout)
 

@@ -393,3 +393,39 @@ TEST_CASE("lists that do not change are shared between generations", "[catalog][
   const snapshot fourth(4, naming::bare, {a, b}, &third);
   CHECK(&fourth.all() != &third.all());
 }
+
+TEST_CASE("a merged tool leads to several servers, and is there while one of them is",
+          "[catalog][snapshot]") {
+  auto a = part(1, "a", {"x", "y"}, false), b = part(2, "b", {"x"});
+  b.hidden = std::make_shared<const hidden_tools>(hidden_tools{"x"});
+  const auto member = [](const server_part& of, bool available) {
+    const auto& list = of.catalogue->lists[index_of(list_kind::tools)];
+    return merged_tool::member{of.slot, list->find("x"), list, available};
+  };
+  const auto with = [&](bool b_available) {
+    auto merged = std::make_shared<const merged_tool>(
+        merged_tool{{member(a, false), member(b, b_available)}});
+    a.merged = std::make_shared<const merged_tools>(merged_tools{{"x", merged}});
+    return std::make_unique<snapshot>(1, naming::prefixed, std::vector<server_part>{a, b});
+  };
+  const auto up = with(true);
+  CHECK(names_of(up->all()) == list{"a__x", "a__y"});
+  REQUIRE(up->all().find("a__x")->merged);
+  CHECK(up->all().find("a__x")->merged->members.size() == 2);
+  CHECK_FALSE(up->all().find("a__y")->merged);
+  CHECK(up->tools_count() == 3);
+  CHECK(up->all().page(0, 1).find("unavailable") == std::string_view::npos);
+  CHECK(up->all().page(1, 2).find("unavailable") != std::string_view::npos);
+  CHECK(with(false)->all().page(0, 1).find("unavailable") != std::string_view::npos);
+  // Its own address knows nothing of that.
+  CHECK_FALSE(up->of_server(1)->list(list_kind::tools).find("x")->merged);
+  CHECK(names_of(up->of_server(2)->list(list_kind::tools)) == list{"x"});
+
+  config::tool_surface hybrid;
+  hybrid.mode = config::exposure_mode::hybrid;
+  hybrid.pinned = {"a__x"};
+  const snapshot pinned(2, naming::prefixed, {a, b}, nullptr, hybrid);
+  REQUIRE(pinned.everything().list(list_kind::tools).find("a__x") != nullptr);
+  CHECK(pinned.everything().list(list_kind::tools).find("a__x")->merged);
+  CHECK(pinned.everything().reachable().find_own(1, "x")->merged);
+}

@@ -62,12 +62,12 @@ TEST_CASE("state is where the file says", "[config]") {
 TEST_CASE("the registry's keys are read, and near misses named", "[config]") {
   const gateway usual = must_load(R"({"mcpServers": {}})");
   CHECK(usual.pins == pin_policy::record);
-  CHECK(usual.duplicates == duplicate_policy::show);
+  CHECK(usual.duplicates.exact == duplicate_policy::leave);
   const gateway set = must_load(R"({"pins": "quarantine", "duplicates": "hide",
                                     "prefer": ["b", "a"], "mcpServers": {}})");
   CHECK(set.pins == pin_policy::quarantine);
-  CHECK(set.duplicates == duplicate_policy::hide);
-  CHECK(set.preferred_servers == std::vector<std::string>{"b", "a"});
+  CHECK(set.duplicates.exact == duplicate_policy::hide);
+  CHECK(set.duplicates.prefer == std::vector<std::string>{"b", "a"});
   struct row {
     const char *text, *near;
   };
@@ -80,5 +80,41 @@ TEST_CASE("the registry's keys are read, and near misses named", "[config]") {
     INFO(r.text);
     CHECK_THAT(all_findings(load_text(r.text, "/cfg/nexus.json", world()).findings),
                Contains(r.near));
+  }
+}
+
+TEST_CASE("groups of duplicates are read", "[config]") {
+  const gateway set = must_load(R"({"duplicates": "merge", "duplicateGroups": [
+      {"tools": [{"server": "a", "tool": "x"}, {"server": "b", "tool": "y"}], "canonical": "b"},
+      {"tools": [{"server": "a", "tool": "z"}, {"server": "b", "tool": "z"}], "action": "hide"}],
+      "mcpServers": {}})");
+  CHECK(set.duplicates.exact == duplicate_policy::merge);
+  REQUIRE(set.duplicates.groups.size() == 2);
+  CHECK(set.duplicates.groups[0] ==
+        duplicate_group{{{"a", "x"}, {"b", "y"}}, duplicate_policy::merge, "b"});
+  CHECK(set.duplicates.groups[1].action == duplicate_policy::hide);
+}
+
+TEST_CASE("groups of duplicates that are none are errors", "[config]") {
+  const std::string a = R"({"server": "a", "tool": "x"})", b = R"({"server": "b", "tool": "x"})";
+  struct row {
+    std::string groups, said;
+  };
+  for (const row& r : {row{"{}", "list"},
+                       {"[7]", "object"},
+                       {"[{}]", "two \"tools\""},
+                       {"[{\"tools\": [" + a + "]}]", "two \"tools\""},
+                       {"[{\"tools\": {}}]", "list"},
+                       {"[{\"tools\": [" + a + "," + a + "]}]", "twice"},
+                       {R"([{"tools": [{"server": "a"}]}])", "\"tool\""},
+                       {"[{\"tools\": [" + a + "," + b + "], \"canonical\": \"c\"}]", "canonical"},
+                       {"[{\"tools\": [" + a + "," + b + "], \"action\": \"mix\"}]", "\"merge\""},
+                       {"[{\"tools\": [" + a + "," + b + "]}, {\"tools\": [" + a + "," + b + "]}]",
+                        "two groups"}}) {
+    INFO(r.groups);
+    const auto out = load_text(R"({"mcpServers": {}, "duplicateGroups": )" + r.groups + "}",
+                               "/cfg/nexus.json", world());
+    CHECK_FALSE(out.value);
+    CHECK_THAT(all_findings(out.findings), Contains(r.said));
   }
 }

@@ -48,7 +48,7 @@ TEST_CASE("duplicates are exact when description and schema are, whatever the na
   CHECK(groups[0].kind == duplicate_kind::exact);
   CHECK(set.names(groups[0]) == "a/take_screenshot b/shoot");
   CHECK(groups[0].evidence.score == 1);
-  CHECK(find_exact_duplicates(set.tools, {}).size() == 1);
+  CHECK(find_certain_duplicates(set.tools, {}).size() == 1);
 }
 
 TEST_CASE("duplicates within one server are its own affair", "[registry]") {
@@ -101,7 +101,9 @@ TEST_CASE("duplicates have a canonical tool by preference, availability, latency
   for (const char* server : {"a", "b", "c"})
     set.add(server, screenshot);
   const auto canonical = [&](std::vector<std::string> prefer) {
-    const auto groups = find_duplicates(set.tools, prefer);
+    config::duplicate_rules rules;
+    rules.prefer = std::move(prefer);
+    const auto groups = find_duplicates(set.tools, rules);
     REQUIRE(groups.size() == 1);
     return std::string(set.tools[groups[0].canonical].server);
   };
@@ -112,8 +114,50 @@ TEST_CASE("duplicates have a canonical tool by preference, availability, latency
   CHECK(canonical({}) == "b");
   set.tools[2].latency_ms = 10;
   CHECK(canonical({}) == "c");
+  set.tools[2].latency_ms = 19; // about as fast
+  CHECK(canonical({}) == "b");
+  set.tools[1].latency_ms = 0;
+  CHECK(canonical({}) == "c");
   CHECK(canonical({"none", "a"}) == "a");
   CHECK(canonical({"b", "a"}) == "b");
+}
+
+TEST_CASE("duplicates that the configuration names are in no other group", "[registry]") {
+  tool_set set;
+  for (const char* server : {"a", "b", "c"})
+    set.add(server, screenshot);
+  config::duplicate_rules rules;
+  rules.exact = config::duplicate_policy::hide;
+  const std::string name(set.tools[0].name);
+  rules.groups = {
+      {{{"b", name}, {"a", name}, {"gone", name}}, config::duplicate_policy::merge, "b"},
+      {{{"c", name}, {"gone", "x"}}, config::duplicate_policy::leave, ""}};
+  const auto groups = find_duplicates(set.tools, rules);
+  REQUIRE(groups.size() == 1);
+  CHECK(groups[0].kind == duplicate_kind::named);
+  CHECK(name_of(groups[0].kind) == "named");
+  CHECK(groups[0].action == config::duplicate_policy::merge);
+  CHECK(groups[0].evidence.score == Approx(1));
+  CHECK(groups[0].ranked == std::vector<std::uint32_t>{1, 0});
+  rules.groups.clear();
+  CHECK(find_duplicates(set.tools, rules).front().action == config::duplicate_policy::hide);
+}
+
+TEST_CASE("duplicates keep the name that was shown, unless the configuration chooses",
+          "[registry]") {
+  tool_set set;
+  for (const char* server : {"a", "b"})
+    set.add(server, screenshot);
+  set.tools[0].shown = true;
+  set.tools[0].available = false;
+  const auto found = [&](std::vector<std::string> prefer) {
+    config::duplicate_rules rules;
+    rules.prefer = std::move(prefer);
+    return find_certain_duplicates(set.tools, rules).front();
+  };
+  CHECK(found({}).canonical == 1);
+  CHECK(found({}).shown == 0);
+  CHECK(found({"b"}).shown == 1);
 }
 
 TEST_CASE("duplicates are found among hostile definitions", "[registry]") {
