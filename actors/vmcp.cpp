@@ -45,14 +45,15 @@ catalog::frozen_tools search(engine::worker& on, const config::vmcp_definition& 
     const auto& selector = definition.select[i];
     if (selector.query.empty())
       continue;
+    const std::function<bool(const catalog::route&)> selected = [&](const catalog::route& to) {
+      const auto* const part = on.snapshot().part(to.slot);
+      const auto takes = [&](const auto& one) { return catalog::selects(one, *part, *to.target); };
+      return part != nullptr && takes(selector) && std::ranges::none_of(definition.exclude, takes);
+    };
     const auto hits = on.search().find({}, on.snapshot().everything(), on.snapshot(),
-                                       selector.query, limits::search_results_max, std::nullopt);
-    for (const auto& hit : hits) {
-      const auto* const part = on.snapshot().part(hit.where->slot);
-      if (out[i].size() < selector.limit && part != nullptr &&
-          catalog::selects(selector, *part, *hit.where->target))
-        out[i].emplace_back(part->name, hit.where->target->name);
-    }
+                                       {selector.query, selector.limit, std::nullopt, &selected});
+    for (const auto& hit : hits)
+      out[i].emplace_back(on.snapshot().part(hit.where->slot)->name, hit.where->target->name);
   }
   return out;
 }
@@ -63,7 +64,7 @@ void find_tools(self_pointer self) {
   const bool last = ++s.waits >= waits_max;
   s.process->post({0}, [me = vmcp_actor(self), definition = s.definition, generation = s.generation,
                         last](engine::worker& w) {
-    bool whole = w.snapshot().generation() > 0 && w.search().size() == w.snapshot().all().size();
+    bool whole = w.snapshot().generation() > 0 && w.search().size() == w.snapshot().tools_count();
     for (const auto& part : w.snapshot().servers()) {
       auto* const up = w.find_upstream(part.slot);
       if (up == nullptr || part.catalogue || part.unusable)

@@ -83,7 +83,7 @@ void http_connection::serve_tool_search() {
   const auto schema = asked.find("schema").value_or("");
   const bool with_schema = schema == "true" || schema == "1";
   const auto& shown = snapshot.everything();
-  const auto hits = worker_.search().find({}, shown, snapshot, *text, limit, slot);
+  const auto hits = worker_.search().find({}, shown, snapshot, {*text, limit, slot});
   std::string out = R"({"results":[)";
   for (const auto& hit : hits) {
     const auto& part = *snapshot.part(hit.where->slot);
@@ -105,7 +105,7 @@ void http_connection::serve_tool_search() {
   respond(200, json_type,
           out +
               fmt::format(R"(],"indexedTools":{},"tools":{}}})", worker_.search().size(),
-                          shown.reachable().size()) +
+                          snapshot.tools_count()) +
               "\n");
 }
 

@@ -139,7 +139,7 @@ std::optional<std::size_t> first_of(worker& on, json::slice arguments, std::stri
 void list_by_query(worker& on, exchange& x, const catalog::exposure& shown,
                    const std::vector<visible_server>& servers, std::string_view query,
                    std::size_t limit, std::optional<std::uint32_t> only) {
-  const auto hits = on.search().find(x.scope, shown, on.snapshot(), query, limit, only);
+  const auto hits = on.search().find(x.scope, shown, on.snapshot(), {query, limit, only});
   std::string text =
       fmt::format("The {} tools that fit best, of {}:\n", hits.size(), shown.reachable().size());
   std::string structured = R"({"servers":[)";
@@ -386,7 +386,7 @@ void search_tools(worker& on, exchange& x, json::slice arguments) {
   }
   const auto limit =
       count_argument(arguments, "limit", limits::meta_search_default, limits::search_results_max);
-  const auto hits = on.search().find(x.scope, *shown, on.snapshot(), query, limit, slot);
+  const auto hits = on.search().find(x.scope, *shown, on.snapshot(), {query, limit, slot});
   const bool schemas = json::find_member(arguments, "include_schemas").raw == "true";
   std::string text = hits.empty() ? "Nothing fits. Try other words, or list-tools.\n" : "";
   std::string structured = R"({"results":[)";

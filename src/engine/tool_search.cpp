@@ -84,15 +84,24 @@ const search::selection* tool_search::selection_of(view_scope scope,
 }
 
 std::vector<found_tool> tool_search::find(view_scope scope, const catalog::exposure& shown,
-                                          const catalog::snapshot& snapshot, std::string_view query,
-                                          std::size_t top_k,
-                                          std::optional<std::uint32_t> only_slot) {
+                                          const catalog::snapshot& snapshot,
+                                          const tool_question& asked) {
   const auto& tools = shown.reachable();
   search::request how;
-  how.top_k = std::min(top_k, limits::search_results_max);
-  how.visible = selection_of(scope, tools, snapshot, only_slot);
+  how.top_k = std::min(asked.top_k, limits::search_results_max);
+  search::selection wanted; // nobody else asks for it
+  if (asked.wanted != nullptr) {
+    wanted = index_->select([&](const search::tool_ref& tool) {
+      const auto* const leads = route_of(tools, snapshot, tool.server, tool.name);
+      return leads != nullptr && (!asked.only_slot || leads->slot == *asked.only_slot) &&
+             (*asked.wanted)(*leads);
+    });
+    how.visible = &wanted;
+  } else {
+    how.visible = selection_of(scope, tools, snapshot, asked.only_slot);
+  }
   std::vector<found_tool> out;
-  for (auto& hit : searcher_.find(*index_, query, how))
+  for (auto& hit : searcher_.find(*index_, asked.query, how))
     if (const auto* const leads = route_of(tools, snapshot, hit.server, hit.name))
       out.push_back({leads, std::move(hit)});
   return out;

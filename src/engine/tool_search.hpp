@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/limits.hpp"
 #include "catalog/snapshot.hpp"
 #include "engine/session.hpp"
 #include "search/searcher.hpp"
@@ -16,6 +18,14 @@ namespace nexus::engine {
 struct found_tool {
   const catalog::route* where = nullptr;
   search::hit why;
+};
+
+struct tool_question {
+  std::string_view query;
+  std::size_t top_k = limits::meta_search_default;
+  std::optional<std::uint32_t> only_slot = std::nullopt; ///< of one server
+  /// Null: all tools. What it does not want takes no part in anything.
+  const std::function<bool(const catalog::route&)>* wanted = nullptr;
 };
 
 /// What the tools of a server are searched by.
@@ -31,12 +41,11 @@ class tool_search {
   void install(search::index_ptr index);
   /// Tools that are indexed; those of the newest snapshot follow it soon.
   [[nodiscard]] std::size_t size() const noexcept { return index_->size(); }
-  /// The best tools for a query, best first. @param only_slot of one server
+  /// The best tools for a query, best first.
   /// @lifetime of the result: the snapshot's and the index's
   [[nodiscard]] std::vector<found_tool> find(view_scope scope, const catalog::exposure& shown,
                                              const catalog::snapshot& snapshot,
-                                             std::string_view query, std::size_t top_k,
-                                             std::optional<std::uint32_t> only_slot);
+                                             const tool_question& asked);
 
  private:
   struct kept_selection {
