@@ -31,7 +31,7 @@ def check_p7(setup: Setup) -> Outcome:
 
 
 def _ranker_alone(setup: Setup, out: Outcome):
-    """Google Benchmark's figures of 10,000 tools; the promise is about these."""
+    """Google Benchmark's figures of 10,000 tools, of each round; the promise is about these."""
     limits = (("query p99", "<= 300 us"), ("index built", "<= 1000 ms"),
               ("one server changed", "<= 20 ms"))
     program = setup.build / SEARCH_BENCH
@@ -46,19 +46,23 @@ def _ranker_alone(setup: Setup, out: Outcome):
         return
     with on_cores({setup.gateway_core}):
         done = subprocess.run(
-            [program, "--benchmark_filter=(query|build|change_server)/tools/10000",
-             "--benchmark_format=json"], capture_output=True, text=True, check=False,
+            [program, "--benchmark_filter=(query|build|change_server)/tools/10000(/|$)",
+             "--benchmark_format=json", f"--benchmark_repetitions={setup.rounds}"],
+            capture_output=True, text=True, check=False,
             env=os.environ | {"NEXUS_RETRIEVAL_DATA": str(setup.retrieval)})
     try:
         rows = json.loads(done.stdout)["benchmarks"]
     except (ValueError, KeyError) as error:
         raise HarnessError(f"{SEARCH_BENCH}: {done.stderr.strip()[-500:]}") from error
-    found = {row["name"].split("/")[0].removeprefix("BM_search_"): row for row in rows}
     out.reports["P7 ranker"] = rows
-    out.check("P7", "query p99, 10,000 tools, ranker alone", found["query"]["p99_us"], 300, " us")
-    out.check("P7", "index built, 10,000 tools", found["build"]["real_time"], 1000, " ms")
-    out.check("P7", "one server changed, 10,000 tools", found["change_server"]["real_time"], 20,
-              " ms")
+    limits_of = (("query", "p99_us", "query p99, 10,000 tools, ranker alone", 300, " us"),
+                 ("build", "real_time", "index built, 10,000 tools", 1000, " ms"),
+                 ("change_server", "real_time", "one server changed, 10,000 tools", 20, " ms"))
+    for name, figure, subject, limit, unit in limits_of:
+        values = [row[figure] for row in rows
+                  if row["run_type"] == "iteration"
+                  and row["name"].startswith(f"BM_search_{name}/")]
+        out.check("P7", subject, statistics.median(values), limit, unit, values=values)
 
 
 def _whole_way(setup: Setup, out: Outcome):
