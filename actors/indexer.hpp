@@ -5,6 +5,7 @@
 #include <string>
 
 #include "actors/messages.hpp"
+#include "engine/embeddings.hpp"
 #include "engine/process.hpp"
 #include "search/index.hpp"
 
@@ -18,6 +19,8 @@ struct indexer_state {
   engine::process* process = nullptr;
   search::index_builder builder;
   std::map<std::string, catalog::item_list_ptr> known;
+  /// Of each server, when there is a provider of embeddings.
+  std::map<std::string, engine::embedding_documents> embedded;
 };
 
 indexer_actor::behavior_type indexer_behavior(indexer_actor::stateful_pointer<indexer_state> self,

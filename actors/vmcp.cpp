@@ -52,7 +52,7 @@ catalog::frozen_tools search(engine::worker& on, const config::vmcp_definition& 
     };
     const auto hits = on.search().find({}, on.snapshot().everything(), on.snapshot(),
                                        {selector.query, selector.limit, std::nullopt, &selected});
-    for (const auto& hit : hits)
+    for (const auto& hit : hits.tools)
       out[i].emplace_back(on.snapshot().part(hit.where->slot)->name, hit.where->target->name);
   }
   return out;

@@ -340,6 +340,30 @@ inline constexpr std::size_t search_selections_kept = 64;
 /// Compiled schemas that a worker keeps.
 inline constexpr std::size_t compiled_schemas_max = 4'096;
 
+// ---- Embeddings ------------------------------------------------------------------------------
+/// What a search waits for the embedding of its query before words alone answer it.
+inline constexpr milliseconds embedding_deadline_default{300};
+inline constexpr milliseconds embedding_deadline_max{10'000};
+/// One request for the embeddings of tools; nobody waits for it.
+inline constexpr seconds embedding_request_timeout{60};
+/// Texts in one such request: its answer is read in two milliseconds, in which nobody is served.
+inline constexpr std::size_t embedding_batch_max = 16;
+/// Bytes of one text: beyond it small models cut off in any case.
+inline constexpr std::size_t embedding_text_bytes_max = 4 * 1024;
+/// Numbers of one embedding; the largest models in use have 4,096.
+inline constexpr std::size_t embedding_dimensions_max = 8'192;
+/// Bytes of all tools' embeddings, a byte a number: 43,000 tools of 1,536 numbers. Those beyond
+/// are found by their words.
+inline constexpr std::size_t embedding_bytes_max = 64 * 1024 * 1024;
+/// An answer of the provider: a batch of the largest embeddings, 16 bytes a number.
+inline constexpr std::size_t embedding_response_bytes_max = 4 * 1024 * 1024;
+/// Embeddings of queries that a worker keeps, and searches of a worker that wait for one.
+inline constexpr std::size_t embedding_queries_kept = 256;
+inline constexpr std::size_t embedding_queries_waiting_max = 256;
+/// How long a provider that failed is left alone; doubles up to the second.
+inline constexpr milliseconds embedding_retry_delay_min{1'000};
+inline constexpr milliseconds embedding_retry_delay_max{60'000};
+
 // ---- Virtual MCPs ----------------------------------------------------------------------------
 /// An id stands in an address and in metrics.
 inline constexpr std::size_t vmcp_id_bytes_max = 64;
@@ -395,5 +419,7 @@ static_assert(server_concurrency_default <= calls_in_flight_max);
 static_assert(calls_per_connection_max <= calls_in_flight_max);
 static_assert(json_depth_max <= 1024, "simdjson's own bound");
 static_assert(call_timeout_default <= call_timeout_max);
+static_assert(embedding_response_bytes_max >= embedding_batch_max * embedding_dimensions_max * 16);
+static_assert(embedding_deadline_default <= embedding_deadline_max);
 
 } // namespace nexus::limits

@@ -52,7 +52,7 @@ constexpr std::string_view definitions = R"json([
 "server_name":{"type":"string","description":"Only this server's tools."},
 "include_schemas":{"type":"boolean","description":"Give the input schemas too, so that call-tool can follow at once."}},"required":["query"]},
 "outputSchema":{"type":"object","properties":{
-"results":{"type":"array","items":{"type":"object","properties":{"server_name":{"type":"string"},"tool_name":{"type":"string"},"description":{"type":"string"},"score":{"type":"number"},"matched":{"type":"array","items":{"type":"object"}},"input_schema":{"type":"object"},"schema_version":{"type":"string"}},"required":["server_name","tool_name","score"]}}},"required":["results"]},
+"results":{"type":"array","items":{"type":"object","properties":{"server_name":{"type":"string"},"tool_name":{"type":"string"},"description":{"type":"string"},"score":{"type":"number"},"matched":{"type":"array","items":{"type":"object"}},"likeness":{"type":"number"},"input_schema":{"type":"object"},"schema_version":{"type":"string"}},"required":["server_name","tool_name","score"]}},"degraded":{"type":"string"}},"required":["results"]},
 "annotations":{"readOnlyHint":true,"openWorldHint":false}},
 {"name":"call-tools","title":"Call several tools",
 "description":"Calls several tools at the same time, and answers when all have ended. Only for calls that do not need each other's results.",

@@ -108,6 +108,7 @@ result<found_list> gateway_client::search(std::string_view query, std::string_vi
     return not_a_gateway(whole.error().message);
   out.indexed = whole->count("indexedTools");
   out.tools = whole->count("tools");
+  out.degraded = whole->text("degraded");
   for (json::element_walk row((*whole)["results"]); row.next();) {
     const auto text = [&](std::string_view key) {
       const auto value = json::find_member(row.value(), key);

@@ -44,6 +44,7 @@ struct found_list {
   std::string json; ///< as it came
   std::vector<found_row> rows;
   std::uint64_t indexed = 0, tools = 0; ///< differ for a moment after a change
+  std::string degraded;                 ///< why no model was asked that should have been
 };
 
 /// What a request was answered: either a result or an error of JSON-RPC.

@@ -124,6 +124,8 @@ int show_found(remote_session& session) {
     io.out << found->json;
     return exit_ok;
   }
+  if (!found->degraded.empty())
+    print_note(io, "by words alone: " + found->degraded);
   if (found->rows.empty()) {
     print_note(io, "no tool has any of these words");
     return exit_ok;

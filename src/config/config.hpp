@@ -170,6 +170,19 @@ struct server {
   friend bool operator==(const server& a, const server& b);
 };
 
+/// A model behind an HTTP interface that search asks for the meaning of texts.
+/// @source POST {base URL}/embeddings, as OpenAI and most others serve it
+struct embedding_provider {
+  server endpoint; ///< its address with `/embeddings`, headers and TLS
+  std::string model;
+  std::size_t dimensions = 0; ///< that are asked for; 0: the model's own
+  /// Some models want queries and documents told apart by their first words.
+  std::string query_prefix, document_prefix;
+  double weight = 0.5; ///< of the model's opinion beside that of the words; 0 to 1
+  milliseconds deadline = limits::embedding_deadline_default; ///< of one search
+  friend bool operator==(const embedding_provider&, const embedding_provider&) = default;
+};
+
 /// Bounds that an operator may change; the defaults are in base/limits.hpp.
 struct tunable_limits {
   std::size_t header_count = limits::http_header_count_max;
@@ -213,8 +226,9 @@ struct gateway {
   bool lacks_state = false;
   pin_policy pins = pin_policy::record;
   duplicate_rules duplicates;
-  std::vector<server> servers; ///< in the file's order
-  port_range vmcp_ports;       ///< for virtual MCPs with the port "auto"
+  std::optional<embedding_provider> embeddings; ///< without one, words alone decide
+  std::vector<server> servers;                  ///< in the file's order
+  port_range vmcp_ports;                        ///< for virtual MCPs with the port "auto"
   std::vector<std::shared_ptr<const vmcp_definition>> vmcps; ///< likewise
 };
 

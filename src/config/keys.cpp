@@ -119,6 +119,7 @@ constexpr std::string_view root_key_table[] = {
     "duplicates",
     "duplicateGroups",
     "prefer",
+    "embeddings",
 };
 
 constexpr std::string_view container_key_table[] = {

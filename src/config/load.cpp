@@ -1,6 +1,7 @@
 #include <tuple>
 
 #include "config/file_reader.hpp"
+#include "config/registry_section.hpp"
 #include "config/resolve.hpp"
 
 namespace nexus::config {
@@ -33,6 +34,7 @@ loaded load_text(std::string_view text, const std::string& file_name, const envi
                                content->inputs};
     value.sealing_keys = detail::resolve_sealing_keys(content->root, within, found);
     value.state_file = detail::resolve_state_file(content->root, within, file_name, found);
+    value.embeddings = detail::resolve_embeddings(content->root, within, found);
     value.lacks_state = value.state_file == "";
     if (value.lacks_state)
       value.state_file.reset();

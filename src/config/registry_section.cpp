@@ -4,6 +4,9 @@
 #include <set>
 #include <span>
 
+#include "config/draft.hpp"
+#include "config/resolve.hpp"
+
 namespace nexus::config::detail {
 namespace {
 
@@ -11,6 +14,12 @@ constexpr std::string_view pin_names[] = {"off", "record", "alert", "quarantine"
 constexpr std::string_view duplicate_names[] = {"leave", "hide", "merge"};
 constexpr std::string_view group_keys[] = {"tools", "action", "canonical"};
 constexpr std::string_view tool_keys[] = {"server", "tool"};
+constexpr std::string_view embedding_keys[] = {
+    "url",         "model",          "headers", "tls",     "dimensions",
+    "queryPrefix", "documentPrefix", "weight",  "deadline"};
+/// What of it is read as of a server.
+constexpr std::string_view endpoint_keys[] = {"url", "headers", "tls"};
+
 void known_keys(const node& object, std::string_view where, std::span<const std::string_view> known,
                 findings& out) {
   for (const member& entry : object.members)
@@ -84,6 +93,28 @@ void read_groups(const node& list, gateway& to, findings& out) {
   }
 }
 
+/// Address, headers and certificates, read as those of a server.
+server resolve_endpoint(const node& object, place at, const scope& within, findings& out) {
+  member entry{"embeddings", at, {}};
+  entry.value.kind = node_kind::object;
+  entry.value.at = object.at;
+  for (const member& one : object.members)
+    if (std::ranges::find(endpoint_keys, std::string_view(one.key)) != std::end(endpoint_keys))
+      entry.value.members.push_back(one);
+  member type{"type", at, {}};
+  type.value.kind = node_kind::string;
+  type.value.text = "http";
+  entry.value.members.push_back(std::move(type));
+  server_source source;
+  source.entry = &entry;
+  auto made = resolve(read_server(source, out), within, out);
+  while (made.url.ends_with('/'))
+    made.url.pop_back();
+  made.url += "/embeddings";
+  made.connect_timeout = limits::connect_timeout_default;
+  return made;
+}
+
 } // namespace
 
 void read_registry(const node& root, gateway& to, findings& out) {
@@ -100,6 +131,44 @@ void read_registry(const node& root, gateway& to, findings& out) {
       to.duplicates.prefer.push_back(item.text);
   if (const node* list = root.get("duplicateGroups"))
     read_groups(*list, to, out);
+}
+
+std::optional<embedding_provider> resolve_embeddings(const node& root, const scope& within,
+                                                     findings& out) {
+  const member* const given = root.find("embeddings");
+  if (given == nullptr || given->value.is(node_kind::null))
+    return std::nullopt;
+  const node& object = given->value;
+  if (!object.is(node_kind::object)) {
+    out.wrong_kind(object, "an object with url and model", "embeddings");
+    return std::nullopt;
+  }
+  known_keys(object, "\"embeddings\"", embedding_keys, out);
+  embedding_provider made;
+  made.endpoint = resolve_endpoint(object, given->at, within, out);
+  made.model = text_of(object, "model", out);
+  if (made.model.empty())
+    out.error(given->at, "\"embeddings\" needs \"model\", the name of a model of the provider");
+  made.query_prefix = text_of(object, "queryPrefix", out);
+  made.document_prefix = text_of(object, "documentPrefix", out);
+  if (const node* value = object.get("dimensions"))
+    made.dimensions =
+        read_count(*value, "dimensions", 1, limits::embedding_dimensions_max, out).value_or(0);
+  if (const node* value = object.get("weight")) {
+    if (!value->is(node_kind::number) || value->number < 0 || value->number > 1)
+      out.error(value->at, "\"weight\" of \"embeddings\" is a number from 0 to 1",
+                "0.7 is good for a strong model");
+    else
+      made.weight = value->number;
+  }
+  if (const node* value = object.get("deadline"))
+    if (const auto time = read_time(*value, "deadline", milliseconds{1}, out))
+      made.deadline = bounded_time(*time, value->at, "deadline", milliseconds{1},
+                                   limits::embedding_deadline_max, out)
+                          .value_or(made.deadline);
+  if (!made.endpoint.unusable_reason.empty())
+    return std::nullopt; // said already
+  return made;
 }
 
 } // namespace nexus::config::detail

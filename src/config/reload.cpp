@@ -21,6 +21,7 @@ std::vector<std::string> keys_that_need_a_restart(const gateway& running, const 
   compare("log.format", &gateway::log_format);
   compare("sealingKeys", &gateway::sealing_keys);
   compare("state", &gateway::state_file);
+  compare("embeddings", &gateway::embeddings);
   for (const detail::limit_key& key : detail::limit_keys()) {
     const bool same = std::visit(
         [&](const auto& bound) {

@@ -107,11 +107,12 @@ class exchange final : public http_call_handler {
   std::string server_state;              ///< JSON: the requestState that a modern server gave
   std::pair<worker_id, std::uint64_t> parked_at; ///< worker and sequence
   bool has_permit = false;
-  bool resent = false;         ///< sent again once already
-  bool relisted = false;       ///< sent again with headers after a new tools/list
-  bool asked_again = false;    ///< looked for its resource a second time
-  bool resolve_later = false;  ///< waits for a server's catalogue, then is dispatched again
-  bool opened_session = false; ///< `caller` was opened by this request
+  bool resent = false;          ///< sent again once already
+  bool relisted = false;        ///< sent again with headers after a new tools/list
+  bool asked_again = false;     ///< looked for its resource a second time
+  bool resolve_later = false;   ///< waits for a server's catalogue, then is dispatched again
+  bool opened_session = false;  ///< `caller` was opened by this request
+  bool embedding_asked = false; ///< of its query, and there was time for an answer
   time_point started{};
   time_point sent_at{};
   std::chrono::milliseconds timeout{0};

@@ -63,48 +63,69 @@ void http_connection::serve_tool_search() {
   const auto text = asked.find("q");
   if (!text || text->empty())
     return refuse_api(400, "the query parameter q is missing: what the tools are needed for");
-  std::size_t limit = limits::meta_search_default;
+  tool_request request{std::string(*text)};
   if (const auto given = asked.find("limit")) {
     const auto [end, problem] =
-        std::from_chars(given->data(), given->data() + given->size(), limit);
-    if (problem != std::errc{} || end != given->data() + given->size() || limit == 0 ||
-        limit > limits::search_results_max)
+        std::from_chars(given->data(), given->data() + given->size(), request.limit);
+    if (problem != std::errc{} || end != given->data() + given->size() || request.limit == 0 ||
+        request.limit > limits::search_results_max)
       return refuse_api(400,
                         fmt::format("limit is a number from 1 to {}", limits::search_results_max));
   }
+  if (const auto server = asked.find("server"))
+    request.server = *server;
+  const auto schema = asked.find("schema").value_or("");
+  request.with_schema = schema == "true" || schema == "1";
+  const bool waits =
+      worker_.search().prepare(request.text, [&on = worker_, connection = id_, request] {
+        auto* const here = on.find_connection(connection);
+        if (here != nullptr && here->state_ == state::answering)
+          here->answer_tool_search(request);
+      });
+  if (!waits)
+    answer_tool_search(request);
+}
+
+void http_connection::answer_tool_search(const tool_request& asked) {
   const auto& snapshot = worker_.snapshot();
   std::optional<std::uint32_t> slot;
-  if (const auto server = asked.find("server")) {
-    const auto* const part = snapshot.server(*server);
+  if (!asked.server.empty()) {
+    const auto* const part = snapshot.server(asked.server);
     if (part == nullptr)
-      return refuse_api(404, fmt::format("there is no server '{}'", *server));
+      return refuse_api(404, fmt::format("there is no server '{}'", asked.server));
     slot = part->slot;
   }
-  const auto schema = asked.find("schema").value_or("");
-  const bool with_schema = schema == "true" || schema == "1";
-  const auto& shown = snapshot.everything();
-  const auto hits = worker_.search().find({}, shown, snapshot, {*text, limit, slot});
+  const auto found =
+      worker_.search().find({}, snapshot.everything(), snapshot, {asked.text, asked.limit, slot});
   std::string out = R"({"results":[)";
-  for (const auto& hit : hits) {
+  for (const auto& hit : found.tools) {
     const auto& part = *snapshot.part(hit.where->slot);
     const auto& tool = *hit.where->target;
     out += out.back() == '[' ? "" : ",";
     json::object_writer row(out);
     row.string("server", part.name).string("tool", tool.name);
     row.raw("score", fmt::format("{:.6g}", hit.why.score)).raw("matched", matches_json(hit.why));
+    if (hit.why.likeness)
+      row.raw("likeness", fmt::format("{:.3f}", *hit.why.likeness));
     row.string("description", short_description(description_of(*hit.where)));
     row.boolean("available", part.available);
     if (const auto tags = catalog::tags_of(part, *hit.where->list, tool); !tags.empty())
       row.raw("tags", texts_json(tags));
-    if (with_schema) {
+    if (asked.with_schema) {
       const auto input = hit.where->list->input_schema(tool);
       row.raw("inputSchema", input.raw).string("schemaVersion", schema_version(input));
     }
     row.end();
   }
+  out += ']';
+  if (!found.degraded.empty()) {
+    worker_.metrics().degraded_searches.add();
+    out += R"(,"degraded":)";
+    json::append_string(out, found.degraded);
+  }
   respond(200, json_type,
           out +
-              fmt::format(R"(],"indexedTools":{},"tools":{}}})", worker_.search().size(),
+              fmt::format(R"(,"indexedTools":{},"tools":{}}})", worker_.search().size(),
                           snapshot.tools_count()) +
               "\n");
 }

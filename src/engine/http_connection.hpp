@@ -113,7 +113,15 @@ class http_connection final : private net::stream_handler,
                       std::string_view data);
   // The API, in http_api.cpp
   void serve_api();
+  /// What GET /api/v1/tools/search asks for.
+  struct tool_request {
+    std::string text;
+    std::size_t limit = limits::meta_search_default;
+    std::string server = {}; ///< empty: all
+    bool with_schema = false;
+  };
   void serve_tool_search();
+  void answer_tool_search(const tool_request& asked);
   void serve_vmcps();
   void ask_control(vmcp_request request);
   /// An error as the API tells it. @param message what went wrong and what helps

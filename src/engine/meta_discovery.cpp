@@ -10,6 +10,7 @@
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "engine/argument_checker.hpp"
+#include "engine/dispatch.hpp"
 #include "engine/dispatch_answers.hpp"
 #include "engine/exchange.hpp"
 #include "engine/meta_tools.hpp"
@@ -136,10 +137,30 @@ std::optional<std::size_t> first_of(worker& on, json::slice arguments, std::stri
   return at;
 }
 
+/// Has the model asked about a query, once, and the exchange dispatched again after that.
+/// @returns whether it waits
+bool waits_for_model(worker& on, exchange& x, std::string_view query) {
+  if (std::exchange(x.embedding_asked, true))
+    return false;
+  return on.search().prepare(query, [&on, sequence = x.sequence] {
+    if (auto* const waiting = on.find_exchange(sequence))
+      dispatch(on, *waiting);
+  });
+}
+
+void note_degraded(worker& on, const found_tools& found) {
+  if (!found.degraded.empty())
+    on.metrics().degraded_searches.add();
+}
+
 void list_by_query(worker& on, exchange& x, const catalog::exposure& shown,
                    const std::vector<visible_server>& servers, std::string_view query,
                    std::size_t limit, std::optional<std::uint32_t> only) {
-  const auto hits = on.search().find(x.scope, shown, on.snapshot(), {query, limit, only});
+  if (waits_for_model(on, x, query))
+    return;
+  const auto found = on.search().find(x.scope, shown, on.snapshot(), {query, limit, only});
+  note_degraded(on, found);
+  const auto& hits = found.tools;
   std::string text =
       fmt::format("The {} tools that fit best, of {}:\n", hits.size(), shown.reachable().size());
   std::string structured = R"({"servers":[)";
@@ -386,7 +407,11 @@ void search_tools(worker& on, exchange& x, json::slice arguments) {
   }
   const auto limit =
       count_argument(arguments, "limit", limits::meta_search_default, limits::search_results_max);
-  const auto hits = on.search().find(x.scope, *shown, on.snapshot(), {query, limit, slot});
+  if (waits_for_model(on, x, query))
+    return;
+  const auto found = on.search().find(x.scope, *shown, on.snapshot(), {query, limit, slot});
+  note_degraded(on, found);
+  const auto& hits = found.tools;
   const bool schemas = json::find_member(arguments, "include_schemas").raw == "true";
   std::string text = hits.empty() ? "Nothing fits. Try other words, or list-tools.\n" : "";
   std::string structured = R"({"results":[)";
@@ -402,6 +427,8 @@ void search_tools(worker& on, exchange& x, json::slice arguments) {
     out.string("description", description);
     out.raw("score", fmt::format("{:.4g}", hit.why.score));
     out.raw("matched", matches_json(hit.why));
+    if (hit.why.likeness)
+      out.raw("likeness", fmt::format("{:.3f}", *hit.why.likeness));
     if (schemas) {
       const auto schema = tool.list->input_schema(*tool.target);
       const auto version = schema_version(schema);
@@ -410,7 +437,13 @@ void search_tools(worker& on, exchange& x, json::slice arguments) {
     }
     out.end();
   }
-  answer_tool(on, x, text, structured + "]}");
+  structured += ']';
+  if (!found.degraded.empty()) {
+    structured += R"(,"degraded":)";
+    json::append_string(structured, found.degraded);
+    text += fmt::format("(By words alone: {}.)\n", found.degraded);
+  }
+  answer_tool(on, x, text, structured + '}');
 }
 
 } // namespace nexus::engine

@@ -29,7 +29,7 @@ process::process(std::size_t workers, const config::gateway& settings, const clo
     : metrics(workers), limits(settings.limits),
       hosts(endpoint_of(settings.listen).host, settings.allowed_hosts, settings.allowed_origins),
       extensions(settings.extensions), listen_at(endpoint_of(settings.listen)),
-      keys(make_keys(settings)), time_(&time), workers_(workers) {}
+      keys(make_keys(settings)), embeddings(settings.embeddings), time_(&time), workers_(workers) {}
 
 worker& process::at(worker_id id) const noexcept {
   NEXUS_ASSERT(id.value < workers_.size());

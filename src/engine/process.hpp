@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,7 @@ class process {
   own_ports opens_ports = own_ports::none;      ///< set before the actors run
   std::atomic<std::uint16_t> listening_port{0}; ///< of the gateway; 0: it does not listen
   const seal::key_ring keys;                    ///< of what clients carry
+  const std::optional<config::embedding_provider> embeddings;
   /// Bytes that the replay logs of all sessions hold.
   const std::shared_ptr<replay_log::budget> replay_bytes = std::make_shared<replay_log::budget>(0);
   std::atomic<bool> draining{false};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.hpp"
+#include "engine/embeddings.hpp"
 #include "json/write.hpp"
 
 namespace nexus::engine {
@@ -56,6 +57,18 @@ std::string matches_json(const search::hit& of) {
 void tool_search::install(search::index_ptr index) {
   selections_.clear();
   index_ = std::move(index);
+  embedded_.lay(index_, table_);
+}
+
+void tool_search::install(std::shared_ptr<const search::embedding_table> table) {
+  table_ = std::move(table);
+  embedded_.lay(index_, table_);
+}
+
+bool tool_search::prepare(std::string_view query, std::function<void()> done) {
+  // Without an embedding of any tool there is nothing to compare a query's to.
+  return queries_ != nullptr && !embedded_.empty() && !queries_->find(query) &&
+         queries_->ask(query, std::move(done));
 }
 
 const search::selection* tool_search::selection_of(view_scope scope,
@@ -83,9 +96,21 @@ const search::selection* tool_search::selection_of(view_scope scope,
   return &selections_.back().tools;
 }
 
-std::vector<found_tool> tool_search::find(view_scope scope, const catalog::exposure& shown,
-                                          const catalog::snapshot& snapshot,
-                                          const tool_question& asked) {
+std::vector<search::hit> tool_search::rank(std::string_view query, const search::request& how,
+                                           std::string& degraded) {
+  const auto known = queries_ != nullptr ? queries_->find(query) : nullptr;
+  if (known && !embedded_.empty())
+    return search::find_blended(searcher_, *index_, query, how, embedded_, *known,
+                                queries_->provider().weight);
+  if (queries_ != nullptr)
+    degraded = embedded_.empty()             ? "the model has not read the tools yet"
+               : queries_->problem().empty() ? "the model was not asked"
+                                             : "the model does not answer: " + queries_->problem();
+  return searcher_.find(*index_, query, how);
+}
+
+found_tools tool_search::find(view_scope scope, const catalog::exposure& shown,
+                              const catalog::snapshot& snapshot, const tool_question& asked) {
   const auto& tools = shown.reachable();
   search::request how;
   how.top_k = std::min(asked.top_k, limits::search_results_max);
@@ -100,10 +125,13 @@ std::vector<found_tool> tool_search::find(view_scope scope, const catalog::expos
   } else {
     how.visible = selection_of(scope, tools, snapshot, asked.only_slot);
   }
-  std::vector<found_tool> out;
-  for (auto& hit : searcher_.find(*index_, asked.query, how))
+  found_tools out;
+  // What is found by a selector is found once, and must not depend on what others have asked.
+  auto hits = asked.wanted != nullptr ? searcher_.find(*index_, asked.query, how)
+                                      : rank(asked.query, how, out.degraded);
+  for (auto& hit : hits)
     if (const auto* const leads = route_of(tools, snapshot, hit.server, hit.name))
-      out.push_back({leads, std::move(hit)});
+      out.tools.push_back({leads, std::move(hit)});
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "engine/dialogue.hpp"
+#include "engine/embeddings.hpp"
 #include "engine/http_connection.hpp"
 #include "engine/http_pool.hpp"
 #include "engine/server_link.hpp"
@@ -87,6 +88,10 @@ worker::worker(process& shared, worker_id id, std::unique_ptr<net::reactor> reac
   sweep_.set_action([this] { sweep_sessions(); });
   tell_.set_action([this] { tell_lists_changed(); });
   reactor_->arm(sweep_, limits::session_sweep_interval);
+  if (shared.embeddings) {
+    query_embeddings_ = std::make_unique<query_embeddings>(*reactor_, *shared.embeddings);
+    search_.use(query_embeddings_.get());
+  }
 }
 
 worker::~worker() {
@@ -151,7 +156,7 @@ void worker::release(exchange& x) {
   x.log_level = mcp::log_level::off;
   x.answer_stream = 0;
   x.safe_to_repeat = x.resent = x.resolve_later = x.opened_session = x.has_permit = false;
-  x.asked_again = x.relisted = x.wraps_output = false;
+  x.asked_again = x.relisted = x.wraps_output = x.embedding_asked = false;
   x.merged.reset();
   x.target_name.clear();
   x.target_ref.clear();
@@ -218,6 +223,13 @@ void worker::roots_changed(const session& of) {
   for (const auto& up : upstreams_)
     if (up && up->endpoint().as && up->endpoint().as->client.get() == &of)
       up->tell_server(text);
+}
+
+tool_embeddings& worker::embeddings_of_tools() {
+  NEXUS_ASSERT(shared_.embeddings && id_.value == 0);
+  if (!tool_embeddings_)
+    tool_embeddings_ = std::make_unique<tool_embeddings>(*this, *shared_.embeddings);
+  return *tool_embeddings_;
 }
 
 upstream* worker::find_upstream(std::uint32_t slot) noexcept {

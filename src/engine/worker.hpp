@@ -31,7 +31,9 @@ namespace nexus::engine {
 class duplex_client;
 class http_connection;
 class http_pool;
+class query_embeddings;
 class session_streams;
+class tool_embeddings;
 class upstream;
 struct task_news;
 
@@ -124,6 +126,8 @@ class worker {
   /// The control plane made, changed or ended a virtual MCP: its listeners hear of it at once.
   void install(const vmcp_endpoint_ptr& endpoint);
   [[nodiscard]] tool_search& search() noexcept { return search_; }
+  /// All tools' embeddings, for all workers. @pre there is a provider, and this worker is the first
+  [[nodiscard]] tool_embeddings& embeddings_of_tools();
   [[nodiscard]] argument_checker& checker() noexcept { return checker_; }
   [[nodiscard]] vmcp_table& vmcps() noexcept { return vmcps_; }
   /// What an address shows; null when its server is not configured any more, or its virtual MCP is
@@ -235,6 +239,8 @@ class worker {
   seal::sealer sealer_;
   std::shared_ptr<const catalog::snapshot> snapshot_;
   learned_uris learned_;
+  std::unique_ptr<query_embeddings> query_embeddings_; ///< null: no model is asked
+  std::unique_ptr<tool_embeddings> tool_embeddings_;   ///< made when it is first needed
   tool_search search_;
   argument_checker checker_;
   vmcp_table vmcps_;

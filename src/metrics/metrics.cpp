@@ -221,6 +221,9 @@ class registry::implementation {
     out.counter("nexus_gateway_failovers_total",
                 "Calls of merged tools that went on to another server.");
     out.value(sum(&worker_block::failovers));
+    out.counter("nexus_gateway_degraded_searches_total",
+                "Searches that words alone answered although a model was to be asked.");
+    out.value(sum(&worker_block::degraded_searches));
     out.counter("nexus_worker_posts_total", "Messages handed from one worker to another.");
     out.value(sum(&worker_block::posts));
   }

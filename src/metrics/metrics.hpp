@@ -51,8 +51,9 @@ class alignas(64) worker_block {
   calls_by_result calls;
   latency_histogram call_latency; ///< from the request's last byte to the answer's first
   gauge exchanges_in_flight;
-  gauge exchanges_parked; ///< waiting for a permit, a connection or a server that starts
-  counter failovers;      ///< calls of a merged tool that went on to another server
+  gauge exchanges_parked;    ///< waiting for a permit, a connection or a server that starts
+  counter failovers;         ///< calls of a merged tool that went on to another server
+  counter degraded_searches; ///< answered by words alone although a model was to be asked
   // Between workers
   counter posts; ///< messages handed to another worker: crossings of the data path
 

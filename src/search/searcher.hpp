@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ struct hit {
   /// Comparable within one answer; greater is better and 0 is the least.
   double score = 0;
   std::vector<match> matched; ///< by their places in the query; empty for what only looks alike
+  /// What a model says of it and the query, from -1 to 1, where one was asked.
+  std::optional<float> likeness = std::nullopt;
 };
 
 struct request {

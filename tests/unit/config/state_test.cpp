@@ -118,3 +118,31 @@ TEST_CASE("groups of duplicates that are none are errors", "[config]") {
     CHECK_THAT(all_findings(out.findings), Contains(r.said));
   }
 }
+
+TEST_CASE("a provider of embeddings is read, with its secrets", "[config]") {
+  CHECK_FALSE(must_load(R"({"mcpServers": {}})").embeddings);
+  CHECK_FALSE(must_load(R"({"embeddings": null, "mcpServers": {}})").embeddings);
+  const auto set = must_load(R"({"embeddings": {"url": "https://e.example/v1/", "model": "m",
+      "headers": {"X-Key": "${env:WORKSPACE}"}, "dimensions": 256, "queryPrefix": "q: ",
+      "documentPrefix": "d: ", "weight": 0.7, "deadline": "150ms"}, "mcpServers": {}})")
+                       .embeddings;
+  REQUIRE(set);
+  CHECK(set->endpoint.url == "https://e.example/v1/embeddings");
+  CHECK(set->endpoint.headers ==
+        std::vector<std::pair<std::string, std::string>>{{"X-Key", "/ws"}});
+  CHECK(set->model == "m");
+  CHECK(set->dimensions == 256);
+  CHECK(set->query_prefix == "q: ");
+  CHECK(set->document_prefix == "d: ");
+  CHECK(set->weight == 0.7);
+  CHECK(set->deadline == milliseconds(150));
+}
+
+TEST_CASE("a provider of embeddings that cannot be asked stops nothing", "[config]") {
+  const auto out = load_text(R"({"embeddings": {"url": "${env:NOWHERE}", "model": "m"},
+                                 "mcpServers": {}})",
+                             "/cfg/nexus.json", world());
+  REQUIRE(out.value);
+  CHECK_FALSE(out.value->embeddings);
+  CHECK_THAT(all_findings(out.findings), Contains("embeddings"));
+}
