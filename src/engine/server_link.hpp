@@ -130,6 +130,8 @@ class server_link final : private channel_handler, private http_call_handler {
   void on_channel_open() override;
   void on_channel_text(std::string_view text) override;
   void on_channel_closed(const std::string& reason, bool untouched) override;
+  /// True when a line about what the server writes may be written; tells how many were left out.
+  [[nodiscard]] bool may_complain();
   void unreadable(std::string_view text, const error& reason);
 
   // Acknowledgements of notifications over HTTP.

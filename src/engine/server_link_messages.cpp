@@ -180,7 +180,7 @@ void server_link::on_channel_text(std::string_view text) {
   if (!id || *id < 0) {
     if (!answer)
       return on_foreign_message(message);
-    if (complaints_.allow(home_.now()))
+    if (may_complain())
       log::warn("server", "answer_without_our_id",
                 {{"server", start_.settings->name}, {"id", key.raw.substr(0, 64)}});
     return;
@@ -208,8 +208,16 @@ void server_link::on_channel_text(std::string_view text) {
       });
 }
 
+bool server_link::may_complain() {
+  if (!complaints_.allow(home_.now()))
+    return false;
+  if (const auto lost = complaints_.take_suppressed(); lost > 0)
+    log::warn("server", "lines_dropped", {{"server", start_.settings->name}, {"lines", lost}});
+  return true;
+}
+
 void server_link::unreadable(std::string_view text, const error& reason) {
-  if (complaints_.allow(home_.now()))
+  if (may_complain())
     log::warn("server", "unreadable_line",
               {{"server", start_.settings->name},
                {"reason", reason.message},

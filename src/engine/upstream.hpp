@@ -154,6 +154,9 @@ class upstream {
   /// @param call the message is one; 0: none
   void post_to_home(std::string message, std::uint64_t link, std::uint64_t call = 0);
   /// Whether an HTTP answer says that the server forgot the session.
+  /// True when a line about what goes wrong with the server may be written: others may have to be
+  /// left out. Tells how many were.
+  [[nodiscard]] bool may_complain();
   void on_foreign_answer(exchange& x, const mcp::message& message);
   [[nodiscard]] bool lost_session(unsigned status, std::string_view body) const;
   void send_again(exchange& x);

@@ -163,6 +163,16 @@ std::string upstream::failure_data(const exchange& x, std::string_view reason) c
   return data;
 }
 
+bool upstream::may_complain() {
+  if (!complaints_.allow(owner_.now()))
+    return false;
+  if (const auto lost = complaints_.take_suppressed(); lost > 0)
+    log::warn("server", "lines_dropped",
+              {{"server", endpoint_->settings ? endpoint_->settings->name : std::string("?")},
+               {"lines", lost}});
+  return true;
+}
+
 void upstream::answer_failure(exchange& x, call_result how, std::string_view what,
                               std::string_view reason) {
   const auto came = how == call_result::refused ? reached::no : reached::perhaps;
@@ -170,8 +180,9 @@ void upstream::answer_failure(exchange& x, call_result how, std::string_view wha
   if (lost && fails_over(x, how, came, what, reason))
     return;
   const auto name = endpoint_->settings ? endpoint_->settings->name : std::string("?");
-  log::info("call", "failed",
-            {{"server", name}, {"tool", x.target_name}, {"what", what}, {"reason", reason}});
+  if (may_complain())
+    log::info("call", "failed",
+              {{"server", name}, {"tool", x.target_name}, {"what", what}, {"reason", reason}});
   owner_.metrics().requests.add(metrics::request_result::failed);
   if (x.client != nullptr) {
     const auto text = gateway::error_response(x.id(), mcp::json_rpc_code(mcp::errc::internal_error),
@@ -287,7 +298,7 @@ void upstream::on_call_message(exchange& x, std::string_view text) {
 }
 
 void upstream::on_foreign_answer(exchange& x, const mcp::message& message) {
-  if (complaints_.allow(owner_.now()))
+  if (may_complain())
     log::warn("server", "answer_without_our_id",
               {{"server", endpoint_->settings->name}, {"id", message.id.raw.substr(0, 64)}});
   // The right one may still come on a stream. A whole body was the answer: the connection and the

@@ -271,6 +271,20 @@ class Absent(unittest.TestCase):
                     self.assertTrue(gateway.servers()["mortal"]["error"])
                     self.assertEqual(gateway.get("/readyz").status, 200)
 
+    def test_failing_calls_do_not_fill_the_log(self):
+        with Nexus({"gone": {"command": "/no/such/program"}}) as gateway:
+            with gateway.legacy() as client:
+                eventually(lambda: gateway.servers()["gone"]["state"] == "down")
+                begun = time.monotonic()
+                for _ in range(500):
+                    client.call("gone__x")
+                seconds = time.monotonic() - begun
+                time.sleep(1.1)
+                client.call("gone__x")
+            gateway.wait_log("lines_dropped")
+            lines = [line for line in gateway.log() if "call: failed" in line]
+            self.assertLess(len(lines), 2 * (20 * seconds + 21), "two workers, 20 a second each")
+
     def test_a_call_waits_for_a_server_that_connects(self):
         with Nexus(
             {"slow": stdio_server("--slow-start", "1.5"), "fast": stdio_server()}

@@ -9,7 +9,7 @@ using namespace nexus::engine;
 
 TEST_CASE("session ids are unique and name their worker", "[engine][session]") {
   std::unordered_set<std::string> seen;
-  for (std::uint32_t i = 0; i < 100'000; ++i) {
+  for (std::uint32_t i = 0; i < 1'000'000; ++i) {
     const worker_id home{i % 256};
     const auto id = make_session_id(home);
     worker_id found;
