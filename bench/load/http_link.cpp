@@ -13,15 +13,7 @@ http_link::http_link(net::reactor& on, const run_options& run, http_link_owner& 
 
 void http_link::open() {
   close();
-  net::connect_options options;
-  options.to = run_.to.at;
-  if (run_.to.tls)
-    options.tls = net::tls_client_options{.verify = run_.verify_tls,
-                                          .server_name = run_.to.at.host,
-                                          .ca_file = run_.ca_file,
-                                          .certificate_file = {},
-                                          .key_file = {}};
-  connecting_ = on_.connect(std::move(options), [this](result<net::stream_ptr> connected) {
+  connecting_ = on_.connect(connect_options_of(run_), [this](result<net::stream_ptr> connected) {
     const auto finished = std::move(connecting_);
     if (!connected)
       return owner_.on_lost(*this, error_class::transport, connected.error().message);

@@ -261,6 +261,18 @@ result<> check_together(const run_options& run) {
 
 } // namespace
 
+net::connect_options connect_options_of(const run_options& run) {
+  net::connect_options out;
+  out.to = run.to.at;
+  if (run.to.tls)
+    out.tls = net::tls_client_options{.verify = run.verify_tls,
+                                      .server_name = run.to.at.host,
+                                      .ca_file = run.ca_file,
+                                      .certificate_file = {},
+                                      .key_file = {}};
+  return out;
+}
+
 result<options> parse_options(int argc, char** argv, std::optional<int>& exit_code) {
   options out;
   raw_options raw;

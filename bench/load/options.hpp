@@ -43,6 +43,9 @@ struct run_options {
   }
 };
 
+/// How to reach the server of a run over TCP. @pre it is not over stdio
+[[nodiscard]] net::connect_options connect_options_of(const run_options& run);
+
 /// What a rate must keep to count as carried.
 struct capacity_bounds {
   double p99_ms = 10;

@@ -54,15 +54,7 @@ class websocket_channel final : public channel, private net::stream_handler {
   void open() override {
     close();
     at_ = step::connecting;
-    net::connect_options options;
-    options.to = run_.to.at;
-    if (run_.to.tls)
-      options.tls = net::tls_client_options{.verify = run_.verify_tls,
-                                            .server_name = run_.to.at.host,
-                                            .ca_file = run_.ca_file,
-                                            .certificate_file = {},
-                                            .key_file = {}};
-    connecting_ = on_.connect(std::move(options), [this](result<net::stream_ptr> connected) {
+    connecting_ = on_.connect(connect_options_of(run_), [this](result<net::stream_ptr> connected) {
       const auto finished = std::move(connecting_);
       if (!connected)
         return give_up(error_class::transport, connected.error().message);

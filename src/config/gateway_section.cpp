@@ -125,7 +125,48 @@ class section_reader {
     }
   }
 
-constexpr std::string_view management_keys[] = {"mcp"};
+  /// A port that is somebody else's could never be opened.
+  void check_port(const vmcp_definition& one, const node& written) {
+    const node* at = written.get("port");
+    if (at == nullptr || one.port.value_or(0) == 0)
+      return;
+    std::string holder;
+    if (out_.value.listen.ends_with(':' + std::to_string(*one.port)))
+      holder = "the gateway's own";
+    for (const auto& other : out_.value.vmcps)
+      if (other->port == one.port)
+        holder = "that of " + quote(other->id);
+    if (!holder.empty())
+      findings_.error(at->at,
+                      "port " + std::to_string(*one.port) + " of virtual MCP " + quote(one.id) +
+                          " is " + holder,
+                      "\"auto\" takes one that is free");
+  }
+
+  void read_vmcp_ports() {
+    const node* given = root_.get("vmcpPorts");
+    const auto text = given != nullptr ? read_string(*given, "vmcpPorts", findings_) : std::nullopt;
+    if (!text)
+      return;
+    if (const auto range = parse_port_range(text->text))
+      out_.value.vmcp_ports = *range;
+    else
+      findings_.error(text->at, "\"vmcpPorts\" " + quote(shorten(text->text)) + " is no range",
+                      "two numbers from 1 to 65535, the lower one first: \"9100-9199\"");
+  }
+
+  void read_management() {
+    const node* section = object("management", "an object with mcp");
+    if (section == nullptr)
+      return;
+    for (const member& entry : section->members)
+      if (entry.key == "mcp")
+        out_.value.surface.manages_vmcps =
+            read_boolean(entry.value, "mcp", findings_).value_or(false);
+      else
+        findings_.unknown_key(entry.at, entry.key, "\"management\"", management_keys);
+  }
+
   void read_listen() {
     const node* listen = root_.get("listen");
     if (listen == nullptr)

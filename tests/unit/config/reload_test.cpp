@@ -21,10 +21,12 @@ const std::vector<row> at_start = {
     {"listen", R"("127.0.0.1:4000")"},
     {"allowedHosts", R"(["h.example"])"},
     {"allowedOrigins", R"(["https://h.example"])"},
+    {"extensions", R"(["com.example/x"])"},
     {"workers", "3"},
     {"reactor", R"("epoll")"},
     {"sealingKeys", R"(["00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"])"},
     {"state", R"("/elsewhere/nexus.sqlite")"},
+    {"embeddings", R"({"url": "http://127.0.0.1:1/v1/embeddings", "model": "m"})"},
 };
 
 /// What a running gateway follows, or what says nothing of its own.
@@ -39,6 +41,10 @@ const std::vector<row> at_any_time = {
     {"schemaProof", R"("warn")"},
     {"checkArguments", R"("all")"},
     {"vmcps", R"({"v": {"select": [{"readOnly": true}]}})"},
+    {"vmcpPorts", R"("9300-9301")"},
+    {"management", R"({"mcp": true})"},
+    {"duplicateGroups", R"([{"tools": [{"server": "s", "tool": "a"},
+                                      {"server": "s", "tool": "b"}]}])"},
     {"pins", R"("alert")"},
     {"duplicates", R"("hide")"},
     {"prefer", R"(["s"])"},
