@@ -10,7 +10,7 @@ from support.cases import Footprint, GatewayCase, clean_error
 from support.hostile_http import MODES, HostileHttp
 from support.nexus_process import Nexus, eventually, stdio_server, within
 
-DEADLINE = 1.0
+DEADLINE = within(1.0)
 WITHIN = DEADLINE + within(1.0)
 #: What is no fault in the end.
 SERVED = ("good", "answers_twice", "answers_and_more")

@@ -7,7 +7,7 @@ import unittest
 from support.cases import GatewayCase
 from support.http_wire import Connection, WireError, request_bytes
 from support.mcp_client import BOTH_FORMS, ModernClient, envelope
-from support.nexus_process import HttpFixture, Nexus, stdio_server
+from support.nexus_process import HttpFixture, Nexus, stdio_server, within
 
 TYPE = ("Content-Type", "application/json")
 ACCEPT = ("Accept", BOTH_FORMS)
@@ -58,7 +58,7 @@ class Smuggling(GatewayCase):
             statuses = []
             try:
                 while True:
-                    response = connection.response(timeout=0.6, no_body=wire.startswith(b"HEAD"))
+                    response = connection.response(timeout=within(0.6), no_body=wire.startswith(b"HEAD"))
                     response.body
                     statuses.append(response.status)
             except WireError:
