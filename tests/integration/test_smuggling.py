@@ -58,7 +58,9 @@ class Smuggling(GatewayCase):
             statuses = []
             try:
                 while True:
-                    response = connection.response(timeout=within(0.6), no_body=wire.startswith(b"HEAD"))
+                    response = connection.response(
+                        timeout=within(0.6), no_body=wire.startswith(b"HEAD")
+                    )
                     response.body
                     statuses.append(response.status)
             except WireError:
