@@ -264,6 +264,14 @@ class Absent(unittest.TestCase):
                     client.call("mortal__echo")
                     eventually(lambda: gateway.servers()["mortal"]["state"] != "ready", 10)
                     self.assertEqual(names(client), before)
+                    for caller in (client, modern, gateway.modern("/s/mortal/mcp")):
+                        marked = [
+                            tool["name"]
+                            for tool in caller.tools()
+                            if tool.get("_meta", {}).get("dev.nexus/unavailable")
+                        ]
+                        self.assertEqual(len(marked), len(before) // 2, "the dead server's alone")
+                        self.assertFalse([n for n in marked if n.startswith("other__")])
                     for caller in (client, modern):
                         message = clean_error(caller.call("mortal__echo"), "mortal", AT_ONCE)
                         self.assertIn("refused", message.lower())
