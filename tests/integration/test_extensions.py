@@ -87,10 +87,9 @@ class Extensions(GatewayCase):
             for kind in ("pipemodern", "webmodern"):
                 with self.subTest(server=kind, client=type(client).__name__):
                     answer = client.call(f"{kind}__received", {}, **more)
-                    heard = json.loads(answer.text)["params"]["_meta"]
-                    self.assertEqual(
-                        heard[META + "clientCapabilities"], {"extensions": {KNOWN: {"mine": [1, 2]}}}
-                    )
+                    meta = json.loads(answer.text)["params"]["_meta"]
+                    heard = meta[META + "clientCapabilities"]
+                    self.assertEqual(heard, {"extensions": {KNOWN: {"mine": [1, 2]}}})
 
     def test_a_session_of_all_clients_declares_every_one(self):
         for kind in ("pipe", "web"):
