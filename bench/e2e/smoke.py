@@ -127,6 +127,7 @@ def check_run(build: pathlib.Path):
              "--smoke", "--scale", "--only", "P1,P4,P5,P6,P7,P8,P9", "--out", folder],
             capture_output=True, text=True, check=False)
         assert done.returncode in (0, 1), done.stderr[-3000:]
+        assert "MEASUREMENT FAILED" not in done.stderr, done.stderr[-3000:]
         result = json.loads((pathlib.Path(folder) / "result.json").read_text())
         said = {verdict["promise"] for verdict in result["verdicts"]}
         assert said == {"P1", "P4", "P5", "P6", "P7", "P8", "P9", "scale"}, said
