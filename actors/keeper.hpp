@@ -32,6 +32,8 @@ struct keeper_state {
     engine::own_port_ptr port; ///< null: it has none
     /// Why it lacks the port that it wants, which is tried again; usually empty.
     std::string port_problem;
+    std::uint16_t port_before = 0; ///< that it had in a process before; 0: none
+    time_point port_patience{};    ///< until then it waits for that
   };
   engine::process* process = nullptr;
   std::unique_ptr<engine::vmcp_ports> ports;

@@ -10,6 +10,10 @@ namespace {
 
 using kept = keeper_state::kept;
 
+/// How long one that is restored waits for the port that it had: the kernel may hold the sockets of
+/// a process that was killed for a moment longer than the process.
+constexpr seconds old_port_patience{3};
+
 /// Whether it has the port that a definition wants.
 bool has_wanted(const config::vmcp_definition& definition, const kept* now) {
   if (!definition.port)
@@ -84,10 +88,18 @@ void seek(keeper_state& s, kept& one, std::uint16_t before) {
   const auto& wish = one.definition->port;
   if (!wish || !may_open(s, one) || has_wanted(*one.definition, &one))
     return settle(s, one, {});
-  auto opened = s.ports->take(one.runtime->id, *wish, before);
+  if (before != 0 && *wish == 0) {
+    one.port_before = before;
+    one.port_patience = s.process->now() + old_port_patience;
+  }
+  const bool again = *wish == 0 && s.ports->in_range(one.port_before);
+  const bool waits = again && s.process->now() < one.port_patience;
+  auto opened = s.ports->take(one.runtime->id, again ? one.port_before : *wish);
+  if (!opened && again && !waits)
+    opened = s.ports->take(one.runtime->id, *wish);
   if (opened)
     return settle(s, one, std::move(*opened));
-  if (one.port_problem.empty())
+  if (one.port_problem.empty() && !waits)
     log::error("vmcp", "no_port", {{"vmcp", one.runtime->id}, {"reason", opened.error().message}});
   one.port_problem = opened.error().message;
   settle(s, one, {}); // it may have had another one

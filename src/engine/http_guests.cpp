@@ -31,8 +31,14 @@ void http_guest::finish() {
 }
 
 void http_guest::on_idle() {
-  if (!takes_more() && host_.stream_)
-    hang_up();
+  if (takes_more())
+    return;
+  // Later: whoever gave the last answer still has its exchange, which the end would take away.
+  on().shared().post(on().id(), [connection = host_.id()](worker& here) {
+    auto* const host = here.find_connection(connection);
+    if (host != nullptr && host->guest_ && host->guest_->is_idle())
+      host->guest_->hang_up();
+  });
 }
 
 // ---- 2024-11-05 ---------------------------------------------------------------------------------

@@ -35,17 +35,16 @@ void vmcp_ports::reserve(std::uint16_t port, std::string whose) {
     holders_.insert_or_assign(port, std::move(whose));
 }
 
-result<opened_port> vmcp_ports::take(std::string_view id, std::uint16_t wish,
-                                     std::uint16_t before) {
+result<opened_port> vmcp_ports::take(std::string_view id, std::uint16_t wish) {
   if (wish == 0)
-    return take_any(id, before);
+    return take_any(id);
   if (const auto holder = holders_.find(wish); holder != holders_.end())
     return in_use(fmt::format("port {} is that of {}; \"auto\" takes one that is free", wish,
                               holder->second));
   return try_port(id, wish);
 }
 
-result<opened_port> vmcp_ports::take_any(std::string_view id, std::uint16_t before) {
+result<opened_port> vmcp_ports::take_any(std::string_view id) {
   // Those that nobody had yet, then those that have rested longest.
   std::vector<std::pair<std::uint64_t, std::uint16_t>> candidates;
   for (std::uint32_t port = range_.first; port <= range_.last; ++port) {
@@ -55,8 +54,6 @@ result<opened_port> vmcp_ports::take_any(std::string_view id, std::uint16_t befo
       candidates.emplace_back(before_this == rests_.end() ? 0 : before_this->second.since, number);
   }
   std::ranges::sort(candidates);
-  if (before >= range_.first && before <= range_.last && !holders_.contains(before))
-    candidates.insert(candidates.begin(), {0, before});
   for (const auto& [since, port] : candidates)
     if (auto opened = try_port(id, port))
       return opened;

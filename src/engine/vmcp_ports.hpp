@@ -37,11 +37,13 @@ class vmcp_ports {
   /// A port that no virtual MCP gets. @param whose for people
   void reserve(std::uint16_t port, std::string whose);
 
+  [[nodiscard]] bool in_range(std::uint16_t port) const noexcept {
+    return port >= range_.first && port <= range_.last;
+  }
+
   /// Takes a port for a virtual MCP. @param wish the port, or 0 for one of the range
-  /// @param before one that it had, which it gets again if that is possible; 0: none
   /// @errors std::errc::address_in_use names the port, or the range, and who has it
-  [[nodiscard]] result<opened_port> take(std::string_view id, std::uint16_t wish,
-                                         std::uint16_t before = 0);
+  [[nodiscard]] result<opened_port> take(std::string_view id, std::uint16_t wish);
   /// @param last counts the connections that are left; null: nobody has come
   void give_back(std::uint16_t port, own_port_ptr last);
 
@@ -50,7 +52,7 @@ class vmcp_ports {
     std::uint64_t since = 0; ///< a sequence number
     own_port_ptr last;
   };
-  [[nodiscard]] result<opened_port> take_any(std::string_view id, std::uint16_t before);
+  [[nodiscard]] result<opened_port> take_any(std::string_view id);
   [[nodiscard]] result<opened_port> try_port(std::string_view id, std::uint16_t port);
 
   opener open_;

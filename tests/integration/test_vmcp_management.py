@@ -64,6 +64,7 @@ class On(VmcpCase):
             self.assertEqual((made["id"], made["address"]), (name, f"/v/{name}/mcp"))
             host, port = self.address
             self.assertEqual(made["url"], f"http://{host}:{port}/v/{name}/mcp")
+            self.wait_state(name, "ready")
             eventually(lambda: self.names(name) == ["send", "list"], what="its tools")
             one = self.ask(client, "list-virtual-mcps", id=name)["vmcps"][0]
             self.assertEqual((one["state"], one["tools"], one["source"]), ("ready", 2, "api"))

@@ -24,6 +24,12 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def status(client):
+    _, answer = client.send("tools/list")
+    answer.body
+    return answer.status
+
+
 def free_ports(count):
     """The first of so many neighbours that are free."""
     for _ in range(200):
@@ -164,6 +170,8 @@ class OwnPort(PortCase):
         self.assertEqual(self.api("GET", "/four")[0], 404)
         for name in ("two", "one"):
             self.end(name)
+        for port in taken[:2]:
+            eventually(lambda: not listens(port), what="the end of the listener")
         alone = "nexus_http_connections 1\n"  # the one that asks
         eventually(lambda: alone in self.gateway.get("/metrics").body.decode(), what="quiet")
         told = self.made({"id": "four", "select": [], "port": "auto"})
@@ -275,6 +283,10 @@ class Restarts(unittest.TestCase):
             answer = connection.request(verb, "/api/v1/vmcps" + path, fields, data)
             return answer.status, json.loads(answer.body)
 
+    def has_port(self, gateway, vmcp, port):
+        eventually(lambda: self.api(gateway, "GET", "/" + vmcp)[1].get("port") == port,
+                   what=f"port {port} of {vmcp}")
+
     def test_the_same_port_after_kill_9(self):
         before = self.gateway()
         for name in ("first", "second"):
@@ -284,8 +296,7 @@ class Restarts(unittest.TestCase):
         eventually(lambda: self.api(before, "GET", "/first")[0] == 404, what="its end")
         before.kill()
         after = self.gateway()
-        told = self.api(after, "GET", "/second")[1]
-        self.assertEqual(told["port"], self.first + 1)
+        self.has_port(after, "second", self.first + 1)
         after.wait_servers()
         with ModernClient(("127.0.0.1", self.first + 1)) as client:
             eventually(lambda: len(client.tools()) == 2, what="its tools")
@@ -293,7 +304,7 @@ class Restarts(unittest.TestCase):
         self.api(after, "PUT", "/second", {"select": [], "port": "auto"})
         after.stop()
         again = self.gateway()
-        self.assertEqual(self.api(again, "GET", "/second")[1]["port"], self.first + 1)
+        self.has_port(again, "second", self.first + 1)
 
     def test_another_port_when_the_old_one_is_taken(self):
         before = self.gateway()
@@ -306,13 +317,13 @@ class Restarts(unittest.TestCase):
                 other.bind(("127.0.0.1", port))
                 other.listen(1)
             after = self.gateway()
-            self.assertEqual(self.api(after, "GET", "/auto")[1]["port"], self.first + 1)
+            # A killed process may hold it a moment longer: another one is not taken at once.
+            self.has_port(after, "auto", self.first + 1)
             told = self.api(after, "GET", "/fixed")[1]
             self.assertNotIn("port", told)
             self.assertIn(str(self.first + 2), told["portProblem"])
             after.wait_log(r"no_port.*fixed")
-        eventually(lambda: self.api(after, "GET", "/fixed")[1].get("port") == self.first + 2,
-                   what="the port once it is free")
+        self.has_port(after, "fixed", self.first + 2)
         self.assertNotIn("portProblem", self.api(after, "GET", "/fixed")[1])
         self.assertTrue(listens(self.first + 2))
 
@@ -323,8 +334,7 @@ class Restarts(unittest.TestCase):
         gateway.write_config(self.servers, config=self.config(
             vmcps={"b": {"select": [{}], "port": self.first}}))
         gateway.process.send_signal(signal.SIGHUP)
-        eventually(lambda: self.api(gateway, "GET", "/b")[1].get("port") == self.first,
-                   what="the port of the other")
+        self.has_port(gateway, "b", self.first)
         with ModernClient(("127.0.0.1", self.first), "/v/b/mcp") as client:
             self.assertEqual(client.request("tools/list").status, 200)
 
@@ -350,6 +360,7 @@ class Stdio(unittest.TestCase):
             }).result["structuredContent"]
             self.assertEqual(made["url"], f"http://127.0.0.1:{first}/mcp")
             with ModernClient(("127.0.0.1", first)) as other:
+                eventually(lambda: status(other) == 200, what="the end of its making")
                 eventually(lambda: [t["name"] for t in other.tools()] == ["read", "list"],
                            what="its tools")
             self.assertFalse(listens(first + 3))
@@ -394,7 +405,7 @@ class Draining(PortCase):
 
         post(1, "initialize", INITIALIZE)
         next(events)
-        sleep = {"name": "sleep", "arguments": {"seconds": 1}}
+        sleep = {"name": "sleep", "arguments": {"seconds": 3}}
         post(2, "tools/call", sleep)
         for one in sockets:
             one.send(call_message(2, "tools/call", sleep))
@@ -406,8 +417,9 @@ class Draining(PortCase):
         self.assertTrue(idle.connection.at_end())
         list(listening.pieces())
         self.assertTrue(list(modern.events(5)))
-        self.assertLess(time.monotonic() - started, 0.9)
+        self.assertLess(time.monotonic() - started, 2.5)
         # What is new is refused, with a word on when to come again.
+        eventually(lambda: status(kept) == 503, what="the word on every worker")
         _, refused = kept.send("tools/list")
         self.assertEqual((refused.status, refused.header("retry-after")), (503, "1"))
         sockets[0].send(call_message(3, "tools/list", {}))

@@ -20,8 +20,8 @@ struct world {
   }};
   world() { ports.set_range({100, 102}); }
 
-  std::uint16_t take(std::string_view id, std::uint16_t wish = 0, std::uint16_t before = 0) {
-    const auto got = ports.take(id, wish, before);
+  std::uint16_t take(std::string_view id, std::uint16_t wish = 0) {
+    const auto got = ports.take(id, wish);
     return got ? got->number : std::uint16_t{0};
   }
   std::string refusal(std::string_view id, std::uint16_t wish = 0) {
@@ -82,14 +82,4 @@ TEST_CASE("vmcp_ports passes by what others have", "[engine][ports]") {
   CHECK(w.take("b", 50) == 50); // outside the range, but free
   w.taken.clear();
   CHECK(w.take("c") == 100);
-}
-
-TEST_CASE("vmcp_ports gives back the port of a life before", "[engine][ports]") {
-  world w;
-  CHECK(w.take("a", 0, 102) == 102);
-  CHECK(w.take("b", 0, 102) == 100); // somebody has it by now
-  CHECK(w.take("c", 0, 7) == 101);   // not of the range any more
-  world again;
-  again.taken = {101};
-  CHECK(again.take("a", 0, 101) == 100);
 }
