@@ -100,7 +100,10 @@ class Restarts(RegistryCase):
                     gateway.wait_servers()
                     self.assertEqual(self.names(gateway), ["s__read_note"])
                     eventually(lambda: self.pins(gateway)["pins"], what="a pin")
-                    self.assertEqual(any("in_memory" in line for line in gateway.log()), said)
+                    if said:
+                        gateway.wait_log("in_memory")
+                if not said:
+                    self.assertFalse([line for line in gateway.log() if "in_memory" in line])
 
 
 class Pins(RegistryCase):
