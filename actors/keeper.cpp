@@ -120,10 +120,6 @@ engine::vmcp_answer refused(unsigned status, std::string why) {
 
 // ---- The API: asked, saved, done --------------------------------------------------------------
 
-store::wall_ms milliseconds_of(std::chrono::system_clock::time_point at) {
-  return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count();
-}
-
 /// Has the store do what the request wants; on_saved() goes on.
 /// @param expected the generation that the store has; 0: none
 /// @param number the port that it will have
@@ -131,12 +127,14 @@ void save(self_pointer self, const engine::vmcp_request& request, std::uint64_t 
           engine::opened_port claimed, std::uint16_t number) {
   auto shared = std::make_shared<const engine::vmcp_request>(request);
   auto port = std::make_shared<engine::opened_port>(std::move(claimed));
-  const auto now = milliseconds_of(self->state.process->wall_now());
+  // In the store's own unit, so that what is told now is what is told after a restart.
+  const auto now = std::chrono::floor<milliseconds>(self->state.process->wall_now());
   self->state.process->plane->with_store(
       [me = keeper_actor(self), shared, port, expected, now, number](store::database& in) {
-        vmcp_saved done{shared, std::uint64_t{0}, port};
+        vmcp_saved done{shared, std::uint64_t{0}, port, now};
         if (shared->verb != engine::vmcp_request::what::remove)
-          done.outcome = in.put_vmcp(shared->id, shared->definition->text, expected, now, number);
+          done.outcome = in.put_vmcp(shared->id, shared->definition->text, expected,
+                                     now.time_since_epoch().count(), number);
         else if (auto removed = in.remove_vmcp(shared->id); !removed)
           done.outcome = std::unexpected(removed.error());
         caf::anon_send(me, done);
@@ -246,9 +244,10 @@ engine::vmcp_answer not_saved(const engine::vmcp_request& request, const error& 
                                   request.id, reason.message));
 }
 
-engine::vmcp_answer created(self_pointer self, const engine::vmcp_request& request,
-                            std::uint64_t generation, engine::opened_port& port) {
+engine::vmcp_answer created(self_pointer self, const vmcp_saved& event) {
   auto& s = self->state;
+  const auto& request = *event.request;
+  auto& port = *event.port;
   s.unusable.erase(request.id);
   if (s.all.contains(request.id)) {
     forget(s, request.id); // a reload was faster
@@ -256,15 +255,16 @@ engine::vmcp_answer created(self_pointer self, const engine::vmcp_request& reque
     return refused(
         409, fmt::format("there is a virtual MCP '{}' in the configuration by now", request.id));
   }
-  auto& made = make(self, request.definition, {true, true, generation, s.process->wall_now()});
+  auto& made = make(self, request.definition, {true, true, *event.outcome, event.at});
   port_keeping::settle(s, made, std::move(port));
   note(s, made, "created");
   return {201, {}, {row_of(request.id, made)}, {}, 0};
 }
 
-engine::vmcp_answer changed(self_pointer self, const engine::vmcp_request& request,
-                            std::uint64_t generation, engine::opened_port& port) {
+engine::vmcp_answer changed(self_pointer self, const vmcp_saved& event) {
   auto& s = self->state;
+  const auto& request = *event.request;
+  auto& port = *event.port;
   const auto found = s.all.find(request.id);
   if (found == s.all.end() || found->second.at >= engine::vmcp_state::draining) {
     forget(s, request.id); // it ended while the store was busy
@@ -273,7 +273,7 @@ engine::vmcp_answer changed(self_pointer self, const engine::vmcp_request& reque
   }
   auto& one = found->second;
   if (request.verb == engine::vmcp_request::what::update) {
-    redefine(self, one, request.definition, generation);
+    redefine(self, one, request.definition, *event.outcome);
     port_keeping::settle(s, one, std::move(port));
     return {200, {}, {row_of(request.id, one)}, {}, 0};
   }
@@ -296,7 +296,7 @@ void on_saved(self_pointer self, const vmcp_saved& event) {
     return request.answer(not_saved(request, event.outcome.error()));
   }
   const auto take_over = request.verb == verb::create ? created : changed;
-  request.answer(take_over(self, request, *event.outcome, *event.port));
+  request.answer(take_over(self, event));
 }
 
 // ---- From the store ----------------------------------------------------------------------------

@@ -106,6 +106,7 @@ struct vmcp_saved {
   std::shared_ptr<const engine::vmcp_request> request;
   result<std::uint64_t> outcome;
   std::shared_ptr<engine::opened_port> port; ///< that it gets; one of its own
+  std::chrono::system_clock::time_point at;  ///< as the store has it
 };
 
 } // namespace nexus::actors
