@@ -7,6 +7,8 @@ import struct
 import threading
 import time
 
+from support.nexus_process import within
+
 MODES = {}
 
 
@@ -88,7 +90,7 @@ def half_a_head(peer):
 @mode
 def dribbles_its_head(peer):
     peer.send(b"HTTP/1.1 200 OK\r\n")
-    peer.forever(b"X-A: b\r\n", 0.05)
+    peer.forever(b"X-A: b\r\n", within(0.05))
 
 
 @mode
