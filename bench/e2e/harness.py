@@ -215,8 +215,8 @@ def _padded(options: dict):
 
 def run_load(program: pathlib.Path, core: int | None, url: str, watched=(), servers=(),
              **options) -> dict:
-    """One run of the load generator; keyword x_y becomes its option --x-y, but `padding_bytes` the
-    length of the text that each call carries.
+    """One run of the load generator; keyword x_y becomes its option --x-y, without a value when it
+    is True, but `padding_bytes` the length of the text that each call carries.
 
     The report has CPU time per call of the gateway (`watched`), the load and the `servers`, and
     how busy each core was from the start of the load generator to its end.
@@ -232,7 +232,7 @@ def run_load(program: pathlib.Path, core: int | None, url: str, watched=(), serv
 
     with _padded({"era": "blind"} | options) as given:
         for name, value in given.items():
-            command += ["--" + name.replace("_", "-"), str(value)]
+            command += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
         before = core_ticks()
         done = subprocess.run(command, capture_output=True, text=True, errors="replace",
                               check=False, preexec_fn=prepare)

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include <sched.h>
 #include <sys/stat.h>
 
 #include "base/assert.hpp"
@@ -15,8 +14,9 @@
 namespace nexus::net {
 namespace {
 
-/// Waits that were worth spinning through, in a row, before the next one is.
+/// Waits that were worth spinning through, in a row, before the next one is: usually, and at most.
 constexpr unsigned short_waits_to_spin = 8;
+constexpr unsigned short_waits_to_spin_max = 1024;
 
 } // namespace
 
@@ -179,7 +179,11 @@ nanoseconds reactor_base::sleep_time(nanoseconds max) const {
 
 // A conversation with one peer at a time consists of waits that are shorter than going to sleep
 // and being woken. Many peers make each wake-up bring several events, and then sleeping costs
-// little and gathers more; so only a row of short waits for single events is spun through.
+// little and gathers more. It also earns the thread its turn: the kernel lets one that always runs
+// wait for every other thread of the processor, milliseconds at a time. So only a row of short
+// waits for single events of the same two streams, a client's and a server's, is spun through. It
+// does not yield, which the kernel counts as a whole slice of time. A peer that needs this very
+// processor is found out by its answer, which comes as soon as the thread sleeps.
 
 bool reactor_base::spin(nanoseconds max) {
   const auto end = now_ + std::min<nanoseconds>(max, limits::spin_max);
@@ -189,15 +193,18 @@ bool reactor_base::spin(nanoseconds max) {
       return true;
     if (sleep_.load(std::memory_order_relaxed) == sleep_state::notified)
       return false;
-    ::sched_yield(); // the awaited peer may need this very processor
   } while (std::chrono::steady_clock::now() < end);
   return false;
 }
 
-void reactor_base::judge_wait(nanoseconds waited, std::size_t events) noexcept {
-  if (waited > limits::spin_max || events > 1)
+void reactor_base::judge_wait(nanoseconds waited, std::size_t events, spun how) noexcept {
+  if (how == spun::caught)
+    short_waits_to_spin_ = short_waits_to_spin;
+  else if (how == spun::in_vain && waited < 2 * limits::spin_max)
+    short_waits_to_spin_ = std::min(2 * short_waits_to_spin_, short_waits_to_spin_max);
+  if (waited > limits::spin_max || events > 1 || std::exchange(stranger_, false))
     short_waits_ /= 2;
-  else if (short_waits_ < 2 * short_waits_to_spin)
+  else if (short_waits_ < 2 * short_waits_to_spin_)
     ++short_waits_;
 }
 
@@ -206,7 +213,10 @@ std::size_t reactor_base::turn(nanoseconds max) {
   nanoseconds sleep = sleep_time(max);
   const bool waits = sleep > nanoseconds::zero();
   const auto before = now_;
-  const bool caught = waits && short_waits_ >= short_waits_to_spin && spin(sleep);
+  auto how = spun::never;
+  if (waits && short_waits_ >= short_waits_to_spin_)
+    how = spin(sleep) ? spun::caught : spun::in_vain;
+  const bool caught = how == spun::caught;
   if (caught) {
     sleep = nanoseconds::zero();
   } else if (waits) {
@@ -227,7 +237,7 @@ std::size_t reactor_base::turn(nanoseconds max) {
   std::size_t events = dispatch();
   completions_.add(events);
   if (waits)
-    judge_wait(now_ - before, events);
+    judge_wait(now_ - before, events, how);
   events += run_deferred_objects();
   events += run_posted();
   events += timers_.advance(now_);

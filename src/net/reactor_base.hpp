@@ -167,6 +167,14 @@ class reactor_base : public reactor {
   [[nodiscard]] virtual bool has_ready() const noexcept = 0;
   /// Handles what collect() learnt. @returns how many events
   virtual std::size_t dispatch() = 0;
+  /// dispatch() says of each event whose it is.
+  void note_party(const void* whose) noexcept {
+    if (whose == parties_[0] || whose == parties_[1])
+      return;
+    parties_[1] = parties_[0];
+    parties_[0] = whose;
+    stranger_ = true;
+  }
   /// After the handlers of a turn ran.
   virtual void end_turn() {}
   /// Ends a collect() from any thread.
@@ -185,7 +193,8 @@ class reactor_base : public reactor {
   /// Looks again and again instead of sleeping. @returns whether something is ready
   [[nodiscard]] bool spin(nanoseconds max);
   /// Learns from a wait whether the next one should begin with spin().
-  void judge_wait(nanoseconds waited, std::size_t events) noexcept;
+  enum class spun : std::uint8_t { never, caught, in_vain };
+  void judge_wait(nanoseconds waited, std::size_t events, spun how) noexcept;
   std::size_t run_posted();
   std::size_t run_deferred_objects();
   void bury() noexcept;
@@ -205,7 +214,10 @@ class reactor_base : public reactor {
   std::vector<unique_function<void()>> posted_now_;
   io_object* objects_ = nullptr;
   nanoseconds write_stall_timeout_;
-  unsigned short_waits_ = 0; ///< lately, in a row; see judge_wait()
+  unsigned short_waits_ = 0;         ///< lately, in a row; see judge_wait()
+  unsigned short_waits_to_spin_ = 8; ///< of these before the next one is spun through
+  const void* parties_[2] = {};      ///< of the last events, the latest first
+  bool stranger_ = false;            ///< an event of another one came in this turn
   relaxed_counter turns_, waits_, system_calls_, completions_, posts_run_, streams_;
   std::string reason_;
   resolver resolver_;

@@ -325,6 +325,7 @@ std::size_t epoll_reactor::dispatch() {
     if (event.data.ptr == nullptr)
       continue; // The eventfd.
     ++events;
+    note_party(event.data.ptr);
     static_cast<epoll_source*>(event.data.ptr)->on_ready(event.events);
   }
   return events;

@@ -471,7 +471,9 @@ void uring_reactor::complete(const io_uring_cqe& cqe) {
   }
   ++events_;
   const auto which = static_cast<operation>(cqe.user_data & operation_mask);
-  std::bit_cast<uring_source*>(cqe.user_data & ~operation_mask)->complete(which, cqe);
+  auto* const source = std::bit_cast<uring_source*>(cqe.user_data & ~operation_mask);
+  note_party(source);
+  source->complete(which, cqe);
 }
 
 } // namespace

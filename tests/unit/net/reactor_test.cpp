@@ -293,6 +293,30 @@ TEST_CASE("reactor survives posts and wakes of many threads while it works", "[n
     thread.join();
 }
 
+TEST_CASE("reactor spins for two parties and sleeps between many", "[net][reactor]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  const auto parties = GENERATE(1U, 2U, 3U, 8U);
+  CAPTURE(name_of(kind), parties);
+  const auto r = make_reactor(kind);
+  std::vector<std::unique_ptr<raw_pair>> pairs;
+  for (unsigned i = 0; i < parties; ++i)
+    pairs.push_back(std::make_unique<raw_pair>(*r));
+  constexpr std::size_t rounds = 400;
+  const auto before = r->counters().waits;
+  for (std::size_t i = 0; i < rounds; ++i) {
+    auto& one = *pairs[i % parties];
+    const auto heard = one.ours.seen.data.size();
+    one.say("x");
+    REQUIRE(run_until(*r, [&] { return one.ours.seen.data.size() > heard; }));
+  }
+  // What is spun through is no sleep. The machine may be busy, and make some waits long.
+  const auto sleeps = r->counters().waits - before;
+  if (parties <= 2)
+    CHECK(sleeps < rounds / 2);
+  else
+    CHECK(sleeps >= rounds - 10);
+}
+
 TEST_CASE("reactor spins through a conversation and sleeps after it", "[net][reactor]") {
   const auto kind = GENERATE(from_range(kinds_here()));
   CAPTURE(name_of(kind));
