@@ -155,7 +155,9 @@ def _wait_for_pages(client: Client, count: int) -> list[tuple[bytes, int]]:
             status, _, answer = client.ask("POST", client.path, body)
             if status != 200:
                 raise HarnessError(f"tools/list: {status} {answer[:300].decode()}")
-            result = json.loads(answer)["result"]
+            result = json.loads(answer).get("result")
+            if result is None:  # a cursor of the list as it was before another server came
+                break
             pages.append((request, len(answer)))
             listed += len(result["tools"])
             cursor = result.get("nextCursor")
