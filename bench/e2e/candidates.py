@@ -33,9 +33,9 @@ class Sizes:
     many_tools: int = 5_000
     vmcps: int = 10_000
     streams: int = 5_000
-    warmup_calls: int = 100_000
+    warmup_calls: int = 400_000
     calls: int = 1_000_000
-    warmup_cycles: int = 1_000
+    warmup_cycles: int = 5_000
     cycles: int = 10_000
     ready_servers: int = 200
     searched_tools: int = 10_000
