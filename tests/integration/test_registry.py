@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import unittest
 
+from support.catalogues import REAL, real_files, server
 from support.http_wire import Connection
 from support.nexus_process import Nexus, eventually, run_cli, stdio_server
 
@@ -240,6 +241,29 @@ class Duplicates(RegistryCase):
         gateway.write_config(self.servers(), config={"state": self.state})
         gateway.signal(1)
         eventually(lambda: len(self.names(gateway)) == 3, what="all of them")
+
+
+@unittest.skipUnless(real_files(), f"SKIPPED: no real catalogues in {REAL} (NEXUS_CATALOGUES_DIR)")
+class RealCatalogues(unittest.TestCase):
+    """550 tools of real servers; two of them are the same one with other options."""
+
+    def test_real_collisions_are_found_and_merged(self):
+        servers = {name: server(path) for name, path in real_files().items()}
+        with Nexus(servers, config={"duplicates": "merge"}) as gateway:
+            gateway.wait_servers()
+            told = gateway.get("/api/v1/duplicates").json()
+            kinds = {}
+            for group in told["groups"]:
+                kinds.setdefault(group["kind"], []).append(group)
+            exact = [{one["server"] for one in group["tools"]} for group in kinds["exact"]]
+            self.assertIn({"playwright_mcp", "playwright_mcp-all-caps"}, exact)
+            self.assertTrue(all(group["action"] == "merge" for group in kinds["exact"]))
+            for kind in ("near", "same-name"):
+                self.assertTrue(all(group["action"] == "leave" for group in kinds[kind]))
+            saved = sum(len(group["tools"]) - 1 for group in kinds["exact"])
+            self.assertGreater(saved, 20)
+            with gateway.modern() as client:
+                self.assertEqual(len(client.tools()), told["tools"] - saved)
 
 
 if __name__ == "__main__":
