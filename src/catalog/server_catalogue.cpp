@@ -16,14 +16,18 @@ void offered::merge(const offered& other) {
   completions = completions || other.completions;
   logging = logging || other.logging;
   tasks = tasks || other.tasks;
-  if (extensions.empty() || other.extensions.empty()) {
-    extensions += other.extensions;
+  add_missing_members(extensions, other.extensions);
+}
+
+void add_missing_members(std::string& to, std::string_view from) {
+  if (to.empty() || from.empty()) {
+    to += from;
     return;
   }
-  const std::string mine = extensions;
-  for (json::member_walk each({other.extensions, json::kind::object}); each.next();)
+  const std::string mine = to;
+  for (json::member_walk each({from, json::kind::object}); each.next();)
     if (!json::find_member({mine, json::kind::object}, each.key()))
-      extensions.replace(extensions.size() - 1, 1, fmt::format(",{}}}", each.span()));
+      to.replace(to.size() - 1, 1, fmt::format(",{}}}", each.span()));
 }
 
 server_catalogue::server_catalogue() {

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/limits.hpp"
 #include "catalog/item_list.hpp"
@@ -31,6 +32,10 @@ struct offered {
   }
   friend bool operator==(const offered&, const offered&) = default;
 };
+
+/// Adds to a JSON object the members of another that it lacks. An empty text has none.
+/// @pre both are validated
+void add_missing_members(std::string& to, std::string_view from);
 
 /// Immutable. A list that changes is replaced alone; the others are shared with the catalogue
 /// before.

@@ -22,10 +22,11 @@ std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
 
 } // namespace
 
-offered snapshot::offers_of(const server_part& part) {
+const offered& snapshot::offers_of(const server_part& part) noexcept {
+  static const offered nothing, everything = offered::everything();
   if (part.catalogue)
     return part.catalogue->offers;
-  return part.unusable ? offered{} : offered::everything();
+  return part.unusable ? nothing : everything;
 }
 
 bool exposure::leads_to(std::uint32_t slot) const noexcept {
@@ -175,7 +176,7 @@ std::optional<std::uint32_t> snapshot::owner_of(std::string_view uri) const {
   return templates_->find(uri);
 }
 
-std::optional<std::uint32_t> snapshot::only_resource_server() const {
+std::optional<std::uint32_t> snapshot::only_resource_server() const noexcept {
   std::optional<std::uint32_t> only;
   for (const auto& part : parts_) {
     if (!offers_of(part).resources)

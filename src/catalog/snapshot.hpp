@@ -126,9 +126,9 @@ class snapshot {
   /// interface, or has the most specific template for it; the first in order.
   [[nodiscard]] std::optional<std::uint32_t> owner_of(std::string_view uri) const;
   /// The only server that has resources at all, if there is just one and all are known.
-  [[nodiscard]] std::optional<std::uint32_t> only_resource_server() const;
+  [[nodiscard]] std::optional<std::uint32_t> only_resource_server() const noexcept;
   /// Its capabilities, as far as they are known.
-  [[nodiscard]] static offered offers_of(const server_part& part);
+  [[nodiscard]] static const offered& offers_of(const server_part& part) noexcept;
 
   /// What this generation hides and the one before did not, for the log.
   [[nodiscard]] const std::vector<std::string>& problems() const noexcept { return problems_; }

@@ -39,12 +39,12 @@ std::string capabilities_of(const offered& offers, bool modern) {
   if (offers.logging)
     members.raw("logging", "{}");
   // Legacy revisions have other tasks, under the same name.
-  offered mine;
+  std::string extensions;
   if (modern && offers.tasks)
-    mine.extensions = R"({"io.modelcontextprotocol/tasks":{}})";
-  mine.merge(offers);
-  if (!mine.extensions.empty())
-    members.raw("extensions", mine.extensions);
+    extensions = R"({"io.modelcontextprotocol/tasks":{}})";
+  add_missing_members(extensions, offers.extensions);
+  if (!extensions.empty())
+    members.raw("extensions", extensions);
   members.end();
   return out;
 }

@@ -70,9 +70,7 @@ class capability_visitor final : public json::visitor {
       left_out = found.span;
       return;
     }
-    catalog::offered more;
-    more.extensions = fmt::format("{{{}}}", found.span);
-    offers.merge(more);
+    catalog::add_missing_members(offers.extensions, fmt::format("{{{}}}", found.span));
   }
 
   const gateway::extension_list& known_extensions_;

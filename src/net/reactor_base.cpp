@@ -12,13 +12,7 @@
 #include "net/io_stream.hpp"
 
 namespace nexus::net {
-namespace {
-
-/// Waits that were worth spinning through, in a row, before the next one is: usually, and at most.
-constexpr unsigned short_waits_to_spin = 8;
-constexpr unsigned short_waits_to_spin_max = 1024;
-
-} // namespace
+namespace {} // namespace
 
 // ---- io_object ---------------------------------------------------------------------------------
 
@@ -199,10 +193,11 @@ bool reactor_base::spin(nanoseconds max) {
 
 void reactor_base::judge_wait(nanoseconds waited, std::size_t events, spun how) noexcept {
   if (how == spun::caught)
-    short_waits_to_spin_ = short_waits_to_spin;
+    short_waits_to_spin_ = short_waits_min;
   else if (how == spun::in_vain && waited < 2 * limits::spin_max)
-    short_waits_to_spin_ = std::min(2 * short_waits_to_spin_, short_waits_to_spin_max);
-  if (waited > limits::spin_max || events > 1 || std::exchange(stranger_, false))
+    short_waits_to_spin_ = std::min(2 * short_waits_to_spin_, short_waits_max);
+  const bool stranger = std::exchange(stranger_, false);
+  if (waited > limits::spin_max || events > 1 || stranger)
     short_waits_ /= 2;
   else if (short_waits_ < 2 * short_waits_to_spin_)
     ++short_waits_;

@@ -214,10 +214,13 @@ class reactor_base : public reactor {
   std::vector<unique_function<void()>> posted_now_;
   io_object* objects_ = nullptr;
   nanoseconds write_stall_timeout_;
-  unsigned short_waits_ = 0;         ///< lately, in a row; see judge_wait()
-  unsigned short_waits_to_spin_ = 8; ///< of these before the next one is spun through
-  const void* parties_[2] = {};      ///< of the last events, the latest first
-  bool stranger_ = false;            ///< an event of another one came in this turn
+  /// Waits that were worth spinning through, in a row, before the next one is: usually, and at
+  /// most.
+  static constexpr unsigned short_waits_min = 8, short_waits_max = 1024;
+  unsigned short_waits_ = 0; ///< lately, in a row; see judge_wait()
+  unsigned short_waits_to_spin_ = short_waits_min;
+  const void* parties_[2] = {}; ///< of the last events, the latest first
+  bool stranger_ = false;       ///< an event of another one came in this turn
   relaxed_counter turns_, waits_, system_calls_, completions_, posts_run_, streams_;
   std::string reason_;
   resolver resolver_;

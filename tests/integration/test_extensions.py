@@ -7,7 +7,7 @@ import tempfile
 
 from support.cases import GatewayCase
 from support.mcp_client import META
-from support.nexus_process import HttpFixture, json_lines, stdio_server
+from support.nexus_process import HttpFixture, Nexus, json_lines, stdio_server
 
 KNOWN, OTHER, SECRET = "com.example/pictures", "com.example/sounds", "com.example/secret"
 UI = "io.modelcontextprotocol/ui"
@@ -75,6 +75,16 @@ class Extensions(GatewayCase):
                 self.addCleanup(client.close)
                 found = client.request("server/discover").result["capabilities"]
                 self.assertEqual(found["extensions"], expected)
+
+    def test_a_declaration_that_is_too_large_is_left_out(self):
+        told = {KNOWN: {"x": "y" * 9000}, OTHER: {}}
+        entry = stdio_server("--extensions", json.dumps(told))
+        with Nexus({"a": entry}, config=self.extra_config) as gateway:
+            gateway.wait_servers()
+            with gateway.modern() as client:
+                found = client.request("server/discover").result["capabilities"]["extensions"]
+            self.assertEqual(found, {OTHER: {}})
+            gateway.wait_log(f"extension_left_out.*{KNOWN}")
 
     def test_servers_see_what_the_client_of_a_call_declares(self):
         mine = {KNOWN: {"mine": [1, 2]}, SECRET: {}}

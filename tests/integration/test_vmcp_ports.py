@@ -277,25 +277,17 @@ class Restarts(unittest.TestCase):
         self.addCleanup(gateway.stop)
         return gateway
 
-    @staticmethod
-    def api(gateway, verb, path="", body=None):
-        with Connection(gateway.address) as connection:
-            fields = {"Content-Type": "application/json"} if body is not None else {}
-            data = json.dumps(body).encode() if body is not None else None
-            answer = connection.request(verb, "/api/v1/vmcps" + path, fields, data)
-            return answer.status, json.loads(answer.body)
-
     def has_port(self, gateway, vmcp, port):
-        eventually(lambda: self.api(gateway, "GET", "/" + vmcp)[1].get("port") == port,
+        eventually(lambda: gateway.vmcps("GET", "/" + vmcp)[1].get("port") == port,
                    what=f"port {port} of {vmcp}")
 
     def test_the_same_port_after_kill_9(self):
         before = self.gateway()
         for name in ("first", "second"):
-            status, _ = self.api(before, "POST", "", {"id": name, "select": [{}], "port": "auto"})
+            status, _ = before.vmcps("POST", "", {"id": name, "select": [{}], "port": "auto"})
             self.assertEqual(status, 201)
-        self.api(before, "DELETE", "/first")
-        eventually(lambda: self.api(before, "GET", "/first")[0] == 404, what="its end")
+        before.vmcps("DELETE", "/first")
+        eventually(lambda: before.vmcps("GET", "/first")[0] == 404, what="its end")
         before.kill()
         after = self.gateway()
         self.has_port(after, "second", self.first + 1)
@@ -303,15 +295,15 @@ class Restarts(unittest.TestCase):
         with ModernClient(("127.0.0.1", self.first + 1)) as client:
             eventually(lambda: len(client.tools()) == 2, what="its tools")
         # An update that keeps the port keeps it over the next restart as well.
-        self.api(after, "PUT", "/second", {"select": [], "port": "auto"})
+        after.vmcps("PUT", "/second", {"select": [], "port": "auto"})
         after.stop()
         again = self.gateway()
         self.has_port(again, "second", self.first + 1)
 
     def test_another_port_when_the_old_one_is_taken(self):
         before = self.gateway()
-        self.api(before, "POST", "", {"id": "auto", "select": [], "port": "auto"})
-        self.api(before, "POST", "", {"id": "fixed", "select": [], "port": self.first + 2})
+        before.vmcps("POST", "", {"id": "auto", "select": [], "port": "auto"})
+        before.vmcps("POST", "", {"id": "fixed", "select": [], "port": self.first + 2})
         before.stop()
         with socket.socket() as first, socket.socket() as third:
             for other, port in ((first, self.first), (third, self.first + 2)):
@@ -321,12 +313,12 @@ class Restarts(unittest.TestCase):
             after = self.gateway()
             # A killed process may hold it a moment longer: another one is not taken at once.
             self.has_port(after, "auto", self.first + 1)
-            told = self.api(after, "GET", "/fixed")[1]
+            told = after.vmcps("GET", "/fixed")[1]
             self.assertNotIn("port", told)
             self.assertIn(str(self.first + 2), told["portProblem"])
             after.wait_log(r"no_port.*fixed")
         self.has_port(after, "fixed", self.first + 2)
-        self.assertNotIn("portProblem", self.api(after, "GET", "/fixed")[1])
+        self.assertNotIn("portProblem", after.vmcps("GET", "/fixed")[1])
         self.assertTrue(listens(self.first + 2))
 
     def test_a_reload_moves_ports(self):

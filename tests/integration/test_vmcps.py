@@ -394,16 +394,8 @@ class Restarts(unittest.TestCase):
         self.addCleanup(gateway.stop)
         return gateway
 
-    @staticmethod
-    def api(gateway, verb, path="", body=None):
-        with Connection(gateway.address) as connection:
-            fields = {"Content-Type": "application/json"} if body is not None else {}
-            data = json.dumps(body).encode() if body is not None else None
-            answer = connection.request(verb, "/api/v1/vmcps" + path, fields, data)
-            return answer.status, json.loads(answer.body)
-
     def make(self, gateway, vmcp, **definition):
-        status, told = self.api(gateway, "POST", "", {"id": vmcp, **definition})
+        status, told = gateway.vmcps("POST", "", {"id": vmcp, **definition})
         self.assertEqual(status, 201, told)
         return told
 
@@ -417,40 +409,40 @@ class Restarts(unittest.TestCase):
         self.make(before, "short", ttl="1s", **mail)
         self.make(before, "long", ttl="1h", **mail)
         chosen = {"tools": [{"server": "mail", "tool": "list"}]}
-        status, _ = self.api(before, "PUT", "/kept", chosen)
+        status, _ = before.vmcps("PUT", "/kept", chosen)
         self.assertEqual(status, 200)
-        self.assertEqual(self.api(before, "DELETE", "/deleted")[0], 202)
-        expires = self.api(before, "GET", "/long")[1]["expires"]
+        self.assertEqual(before.vmcps("DELETE", "/deleted")[0], 202)
+        expires = before.vmcps("GET", "/long")[1]["expires"]
         before.kill()
         time.sleep(1.1)
 
         after = self.gateway()
-        status, told = self.api(after, "GET", "/kept")  # at once: ready means that they are there
+        status, told = after.vmcps("GET", "/kept")  # at once: ready means that they are there
         self.assertEqual((status, told["generation"], told["state"]), (200, 2, "ready"))
         self.assertEqual((told["created"], told["source"]), (made["created"], "api"))
         after.wait_servers()
         with after.modern("/v/kept/mcp") as client:
             self.assertEqual([t["name"] for t in client.tools()], ["list"])
-        eventually(lambda: self.api(after, "GET", "/found")[1].get("tools") == 1,
+        eventually(lambda: after.vmcps("GET", "/found")[1].get("tools") == 1,
                    what="the answer to the query")
-        self.assertEqual(self.api(after, "GET", "/deleted")[0], 404)
-        self.assertEqual(self.api(after, "GET", "/short")[0], 404)
-        self.assertEqual(self.api(after, "GET", "/long")[1]["expires"], expires)
-        events = self.api(after, "GET", "/events")[1]["events"]
+        self.assertEqual(after.vmcps("GET", "/deleted")[0], 404)
+        self.assertEqual(after.vmcps("GET", "/short")[0], 404)
+        self.assertEqual(after.vmcps("GET", "/long")[1]["expires"], expires)
+        events = after.vmcps("GET", "/events")[1]["events"]
         self.assertEqual([e["what"] for e in events if e["id"] == "kept"], ["restored", "ready"])
         # Its life goes on where it was.
-        status, told = self.api(after, "PUT", "/kept?generation=2", mail)
+        status, told = after.vmcps("PUT", "/kept?generation=2", mail)
         self.assertEqual((status, told["generation"]), (200, 3))
-        self.assertEqual(self.api(after, "DELETE", "/kept")[0], 202)
+        self.assertEqual(after.vmcps("DELETE", "/kept")[0], 202)
         after.stop()
-        self.assertEqual(self.api(self.gateway(), "GET", "/kept")[0], 404)
+        self.assertEqual(self.gateway().vmcps("GET", "/kept")[0], 404)
 
     def test_one_that_has_ended_does_not_come_back(self):
         before = self.gateway()
         self.make(before, "bored", select=[], idle="1s")
-        eventually(lambda: self.api(before, "GET", "/bored")[0] == 404, what="its end")
+        eventually(lambda: before.vmcps("GET", "/bored")[0] == 404, what="its end")
         before.stop()
-        self.assertEqual(self.api(self.gateway(), "GET", "/bored")[0], 404)
+        self.assertEqual(self.gateway().vmcps("GET", "/bored")[0], 404)
 
     def test_a_damaged_definition_harms_no_other(self):
         before = self.gateway()
@@ -461,23 +453,23 @@ class Restarts(unittest.TestCase):
             store.execute("UPDATE vmcp SET definition = '{\"selekt\":' WHERE id = 'broken'")
         after = self.gateway()
         after.wait_log(r"not_restored.*broken")
-        self.assertEqual(self.api(after, "GET", "/whole")[0], 200)
-        self.assertEqual(self.api(after, "GET", "/broken")[0], 404)
+        self.assertEqual(after.vmcps("GET", "/whole")[0], 200)
+        self.assertEqual(after.vmcps("GET", "/broken")[0], 404)
         self.make(after, "broken", select=[])
         after.stop()
-        self.assertEqual(self.api(self.gateway(), "GET", "/broken")[0], 200)
+        self.assertEqual(self.gateway().vmcps("GET", "/broken")[0], 200)
 
     def test_the_configuration_wins(self):
         before = self.gateway()
         self.make(before, "both", title="of the API", select=[])
         before.stop()
         after = self.gateway(vmcps={"both": {"title": "of the file"}})
-        told = self.api(after, "GET", "/both")[1]
+        told = after.vmcps("GET", "/both")[1]
         self.assertEqual((told["source"], told["definition"]["title"]),
                          ("configuration", "of the file"))
         after.wait_log(r"hidden_by_configuration")
         after.stop()
-        self.assertEqual(self.api(self.gateway(), "GET", "/both")[1]["definition"]["title"],
+        self.assertEqual(self.gateway().vmcps("GET", "/both")[1]["definition"]["title"],
                          "of the API")
 
     def test_updates_at_the_same_time_all_count(self):
@@ -486,7 +478,7 @@ class Restarts(unittest.TestCase):
         told = []
 
         def update():
-            told.append(self.api(gateway, "PUT", "/busy", {"select": []}))
+            told.append(gateway.vmcps("PUT", "/busy", {"select": []}))
 
         threads = [threading.Thread(target=update) for _ in range(8)]
         for thread in threads:
@@ -502,10 +494,10 @@ class Restarts(unittest.TestCase):
         with contextlib.closing(sqlite3.connect(self.state)) as store, store:
             store.execute("CREATE TRIGGER full BEFORE INSERT ON vmcp "
                           "BEGIN SELECT RAISE(ABORT, 'no room'); END")
-        status, told = self.api(gateway, "POST", "", {"id": "second", "select": []})
+        status, told = gateway.vmcps("POST", "", {"id": "second", "select": []})
         self.assertEqual(status, 503)
         self.assertIn("could not be saved", told["error"])
-        self.assertEqual(self.api(gateway, "GET", "/second")[0], 404)
+        self.assertEqual(gateway.vmcps("GET", "/second")[0], 404)
 
 
 class Commands(VmcpCase):

@@ -266,6 +266,14 @@ class Nexus:
             response.body
             return response
 
+    def vmcps(self, verb, path="", body=None):
+        """The status and the JSON that the API of virtual MCPs answers with."""
+        with Connection(self.address) as connection:
+            fields = {"Content-Type": "application/json"} if body is not None else {}
+            data = json.dumps(body).encode() if body is not None else None
+            answer = connection.request(verb, "/api/v1/vmcps" + path, fields, data)
+            return answer.status, json.loads(answer.body)
+
     def servers(self):
         """name -> row of GET /api/v1/servers."""
         return {row["name"]: row for row in self.get("/api/v1/servers").json()}

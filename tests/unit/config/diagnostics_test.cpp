@@ -214,6 +214,16 @@ TEST_CASE("diagnostics: the gateway's own keys are checked", "[config][diagnosti
        "https://app.example.org\n"
        "f.json:1:74: error: \"allowedOrigins\" \"https://a/b\": an origin has no path "
        "(https://app.example.org)\n"},
+      {"extensions",
+       R"({"mcpServers": {}, "extensions": ["a/b", "no-prefix", "a/", "a/-b", "a/b/c"]})",
+       "f.json:1:42: error: \"extensions\" \"no-prefix\": not the id of an extension "
+       "(a prefix and a name, as in \"com.example/name\")\n"
+       "f.json:1:55: error: \"extensions\" \"a/\": not the id of an extension "
+       "(a prefix and a name, as in \"com.example/name\")\n"
+       "f.json:1:61: error: \"extensions\" \"a/-b\": not the id of an extension "
+       "(a prefix and a name, as in \"com.example/name\")\n"
+       "f.json:1:69: error: \"extensions\" \"a/b/c\": not the id of an extension "
+       "(a prefix and a name, as in \"com.example/name\")\n"},
       {"workers", R"({"mcpServers": {}, "workers": 5000})",
        "f.json:1:31: error: \"workers\" is 5000; expected 0 to 128\n"},
       {"a client's settings keep their other keys to themselves",
