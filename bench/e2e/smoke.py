@@ -19,7 +19,7 @@ from harness import (HarnessError, Processes, busy_shares, free_port, listens, r
 from outcome import Outcome
 from plot import line_plot
 from report import verdict_table
-from scale import SWEEPS, bend_of
+from scale import SWEEPS, bend_of, byte_bend, slope_bend
 
 CALLS = {"seconds": 0.2, "warmup_seconds": 0.05, "connections": 4}
 
@@ -111,8 +111,11 @@ def check_pure():
     out.skip("P0", "none", "-", "no reason")
     assert [verdict.word for verdict in out.verdicts] == ["PASS", "FAIL", "SKIP"], out.verdicts
     assert "1.00 to 3.00 in 2 rounds" in verdict_table(out), verdict_table(out)
-    assert bend_of("tools", {10: 10.0, 100: 11.0, 1000: 13.0}) == 1.3
-    assert abs(bend_of("payload bytes", {1: 10.0, 101: 110.0, 201: 260.0}) - 1.5) < 1e-9
+    assert bend_of({10: 10.0, 100: 11.0, 1000: 13.0}) == 1.3
+    steep, steeper = {1: 10.0, 101: 110.0, 201: 260.0}, {1: 10.0, 101: 110.0, 201: 410.0}
+    assert abs(slope_bend(steep) - 1.5) < 1e-9
+    assert abs(byte_bend(steeper, steep) - 2.0) < 1e-9
+    assert abs(byte_bend(steep, {1: 9.0, 101: 29.0, 201: 39.0}) - 1.5) < 1e-9
     assert busy_shares({0: (10, 100)}, {0: (60, 200)}) == {"0": 0.5}
     lines = {"n": [(1, 2, 1, 3), (10, 4, 4, 4)]}
     plot = ElementTree.fromstring(line_plot("a < b", "x", "y", lines))
