@@ -7,6 +7,7 @@
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
+#include "http/syntax.hpp"
 #include "json/scan.hpp"
 
 namespace nexus::engine {
@@ -32,6 +33,12 @@ class drop_response final : public http_call_handler {
 http_call_handler& nobody() {
   static drop_response handler; // has no state
   return handler;
+}
+
+void append_request(std::string& out, std::string_view request, std::string_view body) {
+  out.reserve(out.size() + request.size() + body.size());
+  out += request;
+  out += body;
 }
 
 bool fits_header(std::string_view event_id) {
@@ -69,7 +76,7 @@ class http_call final : public net::stream_handler,
     idle_timer_.set_action([this] { pool_.discard(*this); });
   }
 
-  void begin(std::string_view request, http_call_handler& handler) {
+  void begin(std::string_view request, http_call_handler& handler, std::string_view body) {
     handler_ = &handler;
     responded_ = false;
     kind_ = body_kind::other;
@@ -78,11 +85,11 @@ class http_call final : public net::stream_handler,
     position_.retry.reset();
     idle_timer_.cancel();
     if (stream_) {
-      stream_->out() += request;
+      append_request(stream_->out(), request, body);
       stream_->flush();
       return;
     }
-    pending_ = request;
+    append_request(pending_, request, body);
     connecting_ = pool_.reactor_.connect(
         {pool_.options_.address, pool_.options_.connect_timeout, pool_.options_.tls},
         [this](result<net::stream_ptr> connected) { on_connected(std::move(connected)); });
@@ -149,7 +156,9 @@ class http_call final : public net::stream_handler,
       if (auto fed = events_.feed(bytes, *this); !fed)
         event_failure_ = fed.error();
     } else if (kind_ == body_kind::json) {
-      body_ += bytes;
+      const std::uint64_t arrived = body_.size() + bytes.size();
+      http::append_spared(body_, bytes,
+                          std::max(head_.content_length.value_or(0), arrived) - arrived);
     } else {
       body_ += bytes.substr(0, other_body_bytes_max - std::min(body_.size(), other_body_bytes_max));
     }
@@ -252,16 +261,17 @@ http_pool::~http_pool() {
     connection->shut();
 }
 
-http_call& http_pool::start(std::string_view request, http_call_handler& handler) {
+http_call& http_pool::start(std::string_view request, http_call_handler& handler,
+                            std::string_view body) {
   if (idle_.empty()) {
     connections_.push_back(std::make_unique<http_call>(*this));
     auto& fresh = *connections_.back();
-    fresh.begin(request, handler);
+    fresh.begin(request, handler, body);
     return fresh;
   }
   auto& reused = *idle_.back();
   idle_.pop_back();
-  reused.begin(request, handler);
+  reused.begin(request, handler, body);
   return reused;
 }
 

@@ -52,9 +52,11 @@ class http_pool {
   http_pool(const http_pool&) = delete;
   http_pool& operator=(const http_pool&) = delete;
 
-  /// Sends a whole request. @param request is copied into the connection's buffer
-  /// @pre handler outlives the call
-  http_call& start(std::string_view request, http_call_handler& handler);
+  /// Sends a whole request. @pre handler outlives the call
+  /// @param request is copied into the connection's buffer
+  /// @param body    follows it there, when `request` is a head that ends with its empty line
+  http_call& start(std::string_view request, http_call_handler& handler,
+                   std::string_view body = {});
   /// As start(), for a request whose answer nobody waits for.
   void send(std::string_view request);
   /// Gives a call up: its connection is closed, its handler is not called any more.

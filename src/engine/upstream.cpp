@@ -183,24 +183,23 @@ void upstream::transmit(exchange& x) {
 }
 
 void upstream::send_http(exchange& x, const gateway::trace_context& trace) {
-  auto& body = owner_.scratch;
-  auto& request = owner_.request_scratch;
-  request = prefix_;
-  json::append_int(request, static_cast<std::int64_t>(body.size()));
+  const auto& body = owner_.scratch;
+  auto& head = owner_.head_scratch;
+  head = prefix_;
+  json::append_int(head, static_cast<std::int64_t>(body.size()));
   if (endpoint_->era == mcp::era::modern) {
-    request += "\r\nMcp-Method: ";
-    request += x.request.method;
+    head += "\r\nMcp-Method: ";
+    head += x.request.method;
     const auto& named = x.target_task.empty() ? x.target_name : x.target_task;
     if (!named.empty()) {
-      request += "\r\nMcp-Name: ";
-      request += gateway::encode_header_value(named);
+      head += "\r\nMcp-Name: ";
+      head += gateway::encode_header_value(named);
     }
-    request += x.parameter_fields;
+    head += x.parameter_fields;
   }
-  gateway::append_trace_headers(request, x.request, trace);
-  request += "\r\n\r\n";
-  request += body;
-  x.call = &pool_->start(request, x);
+  gateway::append_trace_headers(head, x.request, trace);
+  head += "\r\n\r\n";
+  x.call = &pool_->start(head, x, body);
 }
 
 void upstream::send_channel(exchange& x) {

@@ -209,7 +209,7 @@ class worker {
 
   std::size_t parked_calls = 0; ///< dialogues that wait for a retry
   std::string scratch;          ///< for rendering
-  std::string request_scratch;  ///< for whole HTTP requests
+  std::string head_scratch;     ///< for the heads of HTTP requests
   std::string rebuilt_result;   ///< for gateway::render_result
   std::string converted;        ///< for gateway::converted_response, which is parsed into
   mcp::message converted_message;

@@ -22,12 +22,14 @@ class pieces {
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   void append_to(std::string& out) const {
+    // Otherwise what follows a large part makes room once more, and moves that part.
+    if (out.capacity() - out.size() < bytes_)
+      out.reserve(out.size() + bytes_);
     for (std::size_t i = 0; i < count_; ++i)
       out += parts_[i];
   }
   [[nodiscard]] std::string to_string() const {
     std::string out;
-    out.reserve(bytes_);
     append_to(out);
     return out;
   }

@@ -176,7 +176,7 @@ class decoder final : public beast::http::basic_parser<true> {
 
   std::size_t on_body_impl(beast::string_view bytes, code& failed) override {
     failed = {};
-    append_spared(message_.body, view_of(bytes));
+    append_spared(message_.body, view_of(bytes), content_length_remaining().value_or(0));
     return bytes.size();
   }
   std::size_t on_chunk_body_impl(std::uint64_t /*left*/, beast::string_view bytes,
@@ -370,7 +370,7 @@ std::size_t request_parser::impl::step_body(std::string_view bytes) {
   if (beast_parser)
     problem = beast_parser->take(bytes.substr(0, taken));
   else
-    append_spared(message.body, bytes.substr(0, taken));
+    append_spared(message.body, bytes.substr(0, taken), body_left - taken);
   body_left -= taken;
   if (body_left == 0 && !problem.bad())
     finish();

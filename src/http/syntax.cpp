@@ -80,10 +80,12 @@ std::unexpected<error> fail_with(const verdict& problem) {
   return fail(problem.code, problem.why);
 }
 
-void append_spared(std::string& text, std::string_view bytes) {
+void append_spared(std::string& text, std::string_view bytes, std::uint64_t to_come) {
   const std::size_t wanted = text.size() + bytes.size() + spare_bytes;
-  if (wanted > text.capacity())
-    text.reserve(std::max(wanted, 2 * text.capacity()));
+  if (wanted > text.capacity()) {
+    const auto ahead = static_cast<std::size_t>(std::min<std::uint64_t>(to_come, 8 * wanted));
+    text.reserve(std::max(wanted + ahead, 2 * text.capacity()));
+  }
   text.append(bytes);
 }
 

@@ -217,3 +217,16 @@ TEST_CASE("own answers are complete messages", "[gateway][render]") {
         R"({"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m","data":{"k":1}}})");
   CHECK(result_response("1", "{}") == R"({"jsonrpc":"2.0","id":1,"result":{}})");
 }
+
+TEST_CASE("pieces are appended with one allocation at most", "[gateway][render]") {
+  const std::string large(100'000, 'x');
+  pieces message;
+  message.add("{");
+  message.add(large);
+  message.add("}");
+  std::string out = "head";
+  message.append_to(out);
+  CHECK(out == "head{" + large + "}");
+  // Twice that, had the last part made room for itself.
+  CHECK(out.capacity() < 3 * large.size() / 2);
+}
