@@ -6,6 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include <pthread.h>
+
 #include "actors/archivist.hpp"
 #include "actors/keeper.hpp"
 #include "actors/lifecycle.hpp"
@@ -102,6 +104,8 @@ class engine_factory final : public worker_factory {
   engine_factory(engine::process& shared, net::reactor_kind kind) : shared_(shared), kind_(kind) {}
 
   std::unique_ptr<engine::worker> make_worker(worker_id id) override {
+    // As in the label of its metrics. CAF calls every one of its threads caf.multiplexer.
+    pthread_setname_np(pthread_self(), ("worker-" + std::to_string(id.value)).c_str());
     auto reactor = net::reactor::create(kind_);
     if (!reactor) {
       // start() has tried the same kind, so only exhaustion is left.

@@ -1,6 +1,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -110,6 +113,21 @@ bool gone(int pid) {
 }
 
 } // namespace
+
+TEST_CASE("the threads of workers bear their names", "[actors][system]") {
+  const auto settings = settings_with({});
+  running gateway(settings);
+  CHECK(eventually([] {
+    std::set<std::string> names;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream file(task.path() / "comm");
+      std::string name;
+      std::getline(file, name);
+      names.insert(name);
+    }
+    return names.contains("worker-0") && names.contains("worker-1");
+  }));
+}
 
 TEST_CASE("a gateway connects, serves, reloads and ends", "[actors][system]") {
   auto settings = settings_with({shell("one"), shell("two")});
