@@ -45,25 +45,33 @@ def run(command: list, core: int) -> tuple[str, float]:
     return done.stdout, cpu * 1e6
 
 
+def microseconds(before: str, text: str) -> float:
+    """The time with a unit that follows a pattern."""
+    number, unit = re.search(before + r"\s+([\d.]+)(us|ms|s)\b", text).groups()
+    return float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
+
+
 def with_nexus_bench(program, url, connections, options, _):
-    """Calls per second and CPU per call in microseconds, of the whole program as for the others."""
+    """Calls per second, CPU per call of the whole program as for the others, and latency: the
+    median, of h2load the mean; both in microseconds."""
     text, cpu = run([program, url, "--era", "blind", "-c", connections, "--seconds",
                      options.seconds, "--warmup-seconds", 0, "--format", "json", "--no-progress"],
                     options.core)
     report = json.loads(text)
-    return report["rps"], cpu / report["calls"]
+    return report["rps"], cpu / report["calls"], report["p50_us"]
 
 
 def with_wrk(program, url, connections, options, folder):
     """As with_nexus_bench()."""
     script = folder / "post.lua"
     script.write_text(WRK_SCRIPT)
-    text, cpu = run([program, "-t1", f"-c{connections}", f"-d{options.seconds}s", "-s", script,
-                     url], options.core)
+    text, cpu = run([program, "-t1", f"-c{connections}", f"-d{options.seconds}s", "--latency",
+                     "-s", script, url], options.core)
     if "Non-2xx" in text or "Socket errors" in text:
         raise HarnessError(text)
     calls = int(re.search(r"(\d+) requests in", text)[1])
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), cpu / calls
+    return (float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), cpu / calls,
+            microseconds(r"50%", text))
 
 
 def with_h2load(program, url, connections, options, folder):
@@ -73,7 +81,8 @@ def with_h2load(program, url, connections, options, folder):
     text, cpu = run([program, "--h1", "-t1", f"-c{connections}", "-m1", f"-D{options.seconds}",
                      "-d", body, "-H", "Content-Type: application/json", url], options.core)
     calls = int(re.search(r"(\d+) succeeded", text)[1])
-    return float(re.search(r"([\d.]+) req/s", text)[1]), cpu / calls
+    return (float(re.search(r"([\d.]+) req/s", text)[1]), cpu / calls,
+            microseconds(r"time for request:\s+\S+\s+\S+", text))
 
 
 def middle(values: list[float]) -> str:
@@ -114,10 +123,11 @@ def main() -> int:
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 1
-    print("| connections | generator | calls/s | CPU us per call |\n| ---: | --- | ---: | ---: |")
+    print("| connections | generator | calls/s | CPU us per call | latency us |\n"
+          "| ---: | --- | ---: | ---: | ---: |")
     for (connections, name), figures in seen.items():
-        rates, costs = zip(*figures)
-        print(f"| {connections} | {name} | {middle(rates)} | {middle(costs)} |")
+        cells = " | ".join(middle(column) for column in zip(*figures))
+        print(f"| {connections} | {name} | {cells} |")
     return 0
 
 
