@@ -40,7 +40,7 @@ def programs(build: pathlib.Path) -> list[pathlib.Path]:
 
 
 def run(program: pathlib.Path, options: argparse.Namespace, out: pathlib.Path) -> list[dict]:
-    """The results of one program; its JSON stays in `out`. None when it skipped itself."""
+    """The results of one program; its JSON stays in `out`. None when no name matched."""
     target = out / f"{program.name}.json"
     command = [program, f"--benchmark_repetitions={options.repetitions}",
                "--benchmark_report_aggregates_only=true", f"--benchmark_filter={options.filter}",
@@ -49,9 +49,10 @@ def run(program: pathlib.Path, options: argparse.Namespace, out: pathlib.Path) -
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{program.name} ended with status {done.returncode}: {done.stderr}")
+    for line in done.stderr.splitlines():
+        if line.startswith("GENERATED TOOLS"):
+            print(line, file=sys.stderr)
     if not target.exists() or not target.stat().st_size:
-        if "Failed to match" not in done.stderr + done.stdout:
-            print(f"{program.name}: {done.stderr.strip()}", file=sys.stderr)
         target.unlink(missing_ok=True)
         return []
     return json.loads(target.read_text())["benchmarks"]

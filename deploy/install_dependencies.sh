@@ -21,7 +21,7 @@ build_packages=(
   python3
 )
 test_packages=(catch2 clang-format-14 openssl procps python3-venv git valgrind)
-bench_packages=(libbenchmark-dev nginx-light haproxy git)
+bench_packages=(libbenchmark-dev nginx-light haproxy wrk nghttp2-client git)
 fuzz_packages=(clang-16 libclang-rt-16-dev)
 # The Rust servers of the tests need a newer compiler than Debian's cargo; any that is there
 # will do.

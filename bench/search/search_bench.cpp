@@ -1,7 +1,8 @@
-/// The ranker on real tools: what a query costs, at most times and at worst, what building an index
-/// costs, and what it costs when one server changes.
+/// The ranker: what a query costs, at most times and at worst, what building an index costs, and what
+/// it costs when one server changes; each beside a floor.
 ///   NEXUS_RETRIEVAL_DATA=FOLDER nexus_bench_search
-/// where FOLDER has the tools toucan_corpus/tools.jsonl, and queries as SET/queries.jsonl.
+/// where FOLDER has real tools as toucan_corpus/tools.jsonl, and queries as SET/queries.jsonl.
+/// Without it tools and queries are generated.
 
 #include <algorithm>
 #include <cstdio>
@@ -13,7 +14,7 @@
 #include <benchmark/benchmark.h>
 #include <time.h>
 
-#include "bench/retrieval/tool_file.hpp"
+#include "bench/search/corpus.hpp"
 #include "search/searcher.hpp"
 
 namespace {
@@ -21,11 +22,21 @@ namespace {
 using namespace nexus;
 using by_server = std::map<std::string, std::vector<search::document>>;
 
-std::string folder;
+const bench::corpus& given() {
+  static const bench::corpus all = [] {
+    if (const char* const folder = std::getenv("NEXUS_RETRIEVAL_DATA"))
+      return bench::real_corpus(folder);
+    std::fputs("GENERATED TOOLS: NEXUS_RETRIEVAL_DATA names no folder with real ones; see "
+               "bench/retrieval/README.md\n",
+               stderr);
+    return bench::generated_corpus();
+  }();
+  return all;
+}
 
 /// The first `count` tools of the corpus; beyond its end they come again from other servers.
 by_server servers_of(std::size_t count) {
-  static const auto corpus = bench::read_tools(folder + "/toucan_corpus/tools.jsonl");
+  const auto& corpus = given().tools;
   by_server out;
   for (std::size_t k = 0; k < count; ++k) {
     search::document tool = corpus[k % corpus.size()];
@@ -37,18 +48,6 @@ by_server servers_of(std::size_t count) {
     out[tool.server].push_back(std::move(tool));
   }
   return out;
-}
-
-const std::vector<std::string>& queries() {
-  static const auto all = [] {
-    std::vector<std::string> out;
-    for (const char* set : {"metatool", "metatool_multi", "bfcl"}) {
-      const auto some = bench::read_strings(folder + "/" + set + "/queries.jsonl", "query");
-      out.insert(out.end(), some.begin(), some.end());
-    }
-    return out;
-  }();
-  return all;
 }
 
 void fill(search::index_builder& builder, const by_server& servers) {
@@ -75,7 +74,7 @@ void query(benchmark::State& state, bool filtered) {
   std::size_t next = 0;
   for (auto _ : state) {
     const double start = thread_seconds();
-    benchmark::DoNotOptimize(searcher.find(*index, queries()[next++ % queries().size()],
+    benchmark::DoNotOptimize(searcher.find(*index, given().queries[next++ % given().queries.size()],
                                            {10, filtered ? &visible : nullptr}));
     const double took = thread_seconds() - start;
     state.SetIterationTime(took);
@@ -85,6 +84,20 @@ void query(benchmark::State& state, bool filtered) {
   state.counters["p50_us"] = times[times.size() / 2];
   state.counters["p99_us"] = times[times.size() * 99 / 100];
   state.counters["max_us"] = times.back();
+  state.SetItemsProcessed(state.iterations());
+}
+
+/// The floor of a query: one score for each tool is looked at, and the best ten are taken.
+void BM_search_query_floor(benchmark::State& state) {
+  std::vector<float> scores(static_cast<std::size_t>(state.range(0)));
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    scores[i] = static_cast<float>(i * 7919 % scores.size());
+  std::vector<float> best(10);
+  for (auto _ : state) {
+    std::ranges::partial_sort_copy(scores, best, std::greater<>());
+    benchmark::DoNotOptimize(best.data());
+  }
+  state.SetItemsProcessed(state.iterations());
 }
 
 void BM_search_query(benchmark::State& state) {
@@ -102,6 +115,17 @@ void BM_search_build(benchmark::State& state) {
     fill(builder, servers);
     benchmark::DoNotOptimize(builder.build());
   }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
+/// The floor of an index: the tools are copied.
+void BM_search_build_floor(benchmark::State& state) {
+  const auto servers = servers_of(static_cast<std::size_t>(state.range(0)));
+  for (auto _ : state) {
+    by_server copy = servers;
+    benchmark::DoNotOptimize(copy);
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
 /// A server of middling size is replaced, and the next snapshot is made.
@@ -115,21 +139,14 @@ void BM_search_change_server(benchmark::State& state) {
     builder.set_server(changing->first, changing->second);
     benchmark::DoNotOptimize(builder.build());
   }
+  state.SetItemsProcessed(state.iterations());
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  const char* const data = std::getenv("NEXUS_RETRIEVAL_DATA");
-  if (data == nullptr) {
-    std::fputs("SKIPPED: NEXUS_RETRIEVAL_DATA names no folder with toucan_corpus and queries; "
-               "see bench/retrieval/README.md\n",
-               stderr);
-    return 0;
-  }
-  folder = data;
-  const auto iterations = static_cast<benchmark::IterationCount>(queries().size());
+  const auto iterations = static_cast<benchmark::IterationCount>(given().queries.size());
   for (auto* const made :
        {benchmark::RegisterBenchmark("BM_search_query/tools", BM_search_query),
         benchmark::RegisterBenchmark("BM_search_query_filtered/tools", BM_search_query_filtered)}) {
@@ -140,11 +157,15 @@ int main(int argc, char** argv) {
         ->UseManualTime()
         ->Unit(benchmark::kMicrosecond);
   }
-  benchmark::RegisterBenchmark("BM_search_build/tools", BM_search_build)
+  benchmark::RegisterBenchmark("BM_search_query_floor/tools", BM_search_query_floor)
+      ->Arg(1'000)
       ->Arg(10'000)
-      ->Unit(benchmark::kMillisecond);
-  benchmark::RegisterBenchmark("BM_search_change_server/tools", BM_search_change_server)
-      ->Arg(10'000)
-      ->Unit(benchmark::kMillisecond);
+      ->Arg(100'000)
+      ->Unit(benchmark::kMicrosecond);
+  for (auto* const made :
+       {benchmark::RegisterBenchmark("BM_search_build/tools", BM_search_build),
+        benchmark::RegisterBenchmark("BM_search_build_floor/tools", BM_search_build_floor),
+        benchmark::RegisterBenchmark("BM_search_change_server/tools", BM_search_change_server)})
+    made->Arg(10'000)->Unit(benchmark::kMillisecond);
   benchmark::RunSpecifiedBenchmarks();
 }
