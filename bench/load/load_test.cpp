@@ -110,11 +110,13 @@ TEST_CASE("stages are read, and what is wrong with them is named") {
   CHECK((*stages)[0].from_rate == 100);
   CHECK((*stages)[0].to_rate == 2000);
   CHECK((*stages)[1].seconds == 60);
+  CHECK(stages_text(*stages) == "100-2000:10,2000:60");
   const auto steps = parse_stages("1c:2,8c:3");
   REQUIRE(steps);
   CHECK(connections_at(*steps, 0) == 1);
   CHECK(connections_at(*steps, 2'000'000'000) == 8);
   CHECK(connections_at(*steps, 60'000'000'000) == 8);
+  CHECK(stages_text(*steps) == "1c:2,8c:3");
   for (const auto* text : {"100", "100:0", "x:1", "-5:1", "0:1", "1.5c:1", "8c:1,100:1", "5:1,,"}) {
     INFO(text);
     CHECK_FALSE(parse_stages(text));

@@ -73,6 +73,22 @@ result<std::vector<stage>> parse_stages(std::string_view text) {
   return out;
 }
 
+std::string stages_text(const std::vector<stage>& stages) {
+  std::string out;
+  for (const auto& one : stages) {
+    if (!out.empty())
+      out += ',';
+    if (one.connections > 0)
+      out += fmt::format("{}c", one.connections);
+    else if (one.from_rate == one.to_rate)
+      out += fmt::format("{:g}", one.from_rate);
+    else
+      out += fmt::format("{:g}-{:g}", one.from_rate, one.to_rate);
+    out += fmt::format(":{:g}", one.seconds);
+  }
+  return out;
+}
+
 pacer::pacer(std::vector<stage> stages, arrivals kind, unsigned share, unsigned shares,
              std::uint32_t seed)
     : stages_(std::move(stages)), kind_(kind), step_(shares), random_(seed) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct stage {
 /// connections in use: `8c:10,64c:10`.
 /// @errors invalid_argument, with the part that is wrong
 [[nodiscard]] result<std::vector<stage>> parse_stages(std::string_view text);
+/// As parse_stages() reads them.
+[[nodiscard]] std::string stages_text(const std::vector<stage>& stages);
 
 enum class arrivals { even, poisson };
 

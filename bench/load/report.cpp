@@ -148,6 +148,10 @@ std::string load_text(const report_input& of) {
                            : std::string(", closed loop");
   if (of.found.rate > 0 && of.run.spacing == arrivals::poisson)
     out += " (Poisson)";
+  const auto& stages = of.run.stages;
+  if (stages.size() > 1 || (!stages.empty() && stages[0].from_rate != stages[0].to_rate))
+    out += fmt::format("{} in stages {}", of.found.rate > 0 ? " on average," : "",
+                       stages_text(stages));
   return out + fmt::format(", {:g} s", of.found.seconds);
 }
 
