@@ -46,8 +46,8 @@ class vocabulary {
   [[nodiscard]] const std::string& word() {
     // Uniform in the logarithm of the rank.
     const double share = static_cast<double>(random_()) / static_cast<double>(random_.max());
-    const auto rank = static_cast<std::size_t>(
-        std::pow(static_cast<double>(words_.size()), share) - 1.0);
+    const auto rank =
+        static_cast<std::size_t>(std::pow(static_cast<double>(words_.size()), share) - 1.0);
     return words_[std::min(rank, words_.size() - 1)];
   }
 

@@ -1,5 +1,5 @@
-/// The ranker: what a query costs, at most times and at worst, what building an index costs, and what
-/// it costs when one server changes; each beside a floor.
+/// The ranker: what a query costs, at most times and at worst, what building an index costs, and
+/// what it costs when one server changes; each beside a floor.
 ///   NEXUS_RETRIEVAL_DATA=FOLDER nexus_bench_search
 /// where FOLDER has real tools as toucan_corpus/tools.jsonl, and queries as SET/queries.jsonl.
 /// Without it tools and queries are generated.
