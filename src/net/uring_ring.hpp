@@ -65,7 +65,7 @@ class uring_ring {
   /// Called upon ENOBUFS: puts more buffers into circulation, once per reap() and up to a bound.
   void add_buffers() noexcept;
 
-  /// Sends may be tried at once and stay silent when they succeed: see reactor_uring.cpp.
+  /// Sends may be tried at once and stay silent when they succeed: see uring_stream.hpp.
   [[nodiscard]] bool silent_sends() const noexcept { return silent_sends_; }
   /// The kernel keeps using the buffers of an operation that could not be cancelled.
   void leak_buffers() noexcept { leak_buffers_ = true; }
