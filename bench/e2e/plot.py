@@ -8,6 +8,12 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 16, 36, 48
 COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df")
 
 
+def _powers(low: float, high: float) -> list[float]:
+    """Powers of ten around a range."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [10.0 ** power for power in range(first, max(last, first + 1) + 1)]
+
+
 def _ticks(top: float) -> list[float]:
     """Round numbers from 0 to at least `top`, five steps at most."""
     step = 10 ** math.floor(math.log10(top or 1))
@@ -27,18 +33,25 @@ def _short(number: float) -> str:
 
 
 def line_plot(title: str, x_label: str, y_label: str,
-              lines: dict[str, list[tuple[float, float, float, float]]]) -> str:
-    """One line per name through (x, median, least, most); x is logarithmic, y starts at 0."""
+              lines: dict[str, list[tuple[float, float, float, float]]],
+              y_logarithmic: bool = False) -> str:
+    """One line per name through (x, median, least, most); x is logarithmic. y starts at 0, or is
+    logarithmic too, for what has to grow: twice as much is a straight line then."""
     points = [point for line in lines.values() for point in line]
     x_low, x_high = min(p[0] for p in points), max(p[0] for p in points)
-    ticks = _ticks(max(p[3] for p in points))
+    y_most = max(p[3] for p in points)
+    ticks = (_powers(min(p[2] for p in points if p[2] > 0), y_most) if y_logarithmic
+             else _ticks(y_most))
     x_span = math.log(x_high / x_low) or 1.0
 
     def at_x(value):
         return LEFT + (WIDTH - LEFT - RIGHT) * math.log(value / x_low) / x_span
 
     def at_y(value):
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / ticks[-1]
+        part = value / ticks[-1]
+        if y_logarithmic:
+            part = math.log(max(value, ticks[0]) / ticks[0]) / math.log(ticks[-1] / ticks[0])
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * part
 
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
            f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',

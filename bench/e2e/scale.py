@@ -89,7 +89,7 @@ _STARTS = {"sessions": _sessions, "servers": _servers, "tools": _tools, "vmcps":
 
 def bend_of(costs: dict[int, float]) -> float:
     """How far a cost grows that must not, however much there is; 1 is not at all."""
-    return costs[max(costs)] / costs[min(costs)]
+    return max(costs.values()) / costs[min(costs)]
 
 
 def slope_bend(costs: dict[int, float]) -> float:
@@ -140,7 +140,8 @@ def _sweep(setup: Setup, out: Outcome, name: str):
     out.reports[f"scale {name}"] = reports
     out.plots[f"scale-{name.replace(' ', '-')}.svg"] = line_plot(
         f"CPU time per call against {name}", name, "us per call",
-        {"nexus": _line(costs), "mock server": _line(floor)})
+        {"nexus": _line(costs), "mock server": _line(floor)},
+        y_logarithmic=name == "payload bytes")
     per_round = [tuple({count: values[turn] for count, values in rows.items()}
                        for rows in (costs, floor)) for turn in range(setup.rounds)]
     if name == "payload bytes":
