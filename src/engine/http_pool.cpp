@@ -7,8 +7,7 @@
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
-#include "http/syntax.hpp"
-#include "json/scan.hpp"
+#include "http/body.hpp"
 
 namespace nexus::engine {
 namespace {
@@ -207,7 +206,6 @@ class http_call final : public net::stream_handler,
     const bool keep = head_.keep_alive && !must_close;
     const bool has_json = kind_ == body_kind::json && !body_.empty();
     if (has_json) {
-      json::ensure_padding(body_);
       handler_->on_message(*this, body_);
       if (handler_ == nullptr)
         return; // cancelled by its owner
@@ -301,8 +299,7 @@ const event_position& http_pool::position_of(const http_call& call) {
 void http_pool::give_back(http_call& connection) {
   connection.parser_.reset();
   // One huge answer must not keep its memory for the life of the connection.
-  if (connection.body_.capacity() > limits::http_retained_buffer_bytes_max)
-    std::string().swap(connection.body_); // assigning an empty one would keep the memory
+  http::recycle(connection.body_);
   const auto idle_max = keep_alive_hint(connection.head_).value_or(idle_max_default);
   if (idle_max.count() == 0)
     return discard(connection);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/body.hpp"
+
 namespace nexus::http {
 
 void head_gatherer::reset() noexcept {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "http/body.hpp"
 #include "http/chunk_guard.hpp"
 #include "http/head_gatherer.hpp"
 #include "http/head_memo.hpp"

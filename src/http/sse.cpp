@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "http/body.hpp"
 #include "http/message.hpp"
 #include "http/syntax.hpp"
 

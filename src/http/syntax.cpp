@@ -80,23 +80,6 @@ std::unexpected<error> fail_with(const verdict& problem) {
   return fail(problem.code, problem.why);
 }
 
-void append_spared(std::string& text, std::string_view bytes, std::uint64_t to_come) {
-  const std::size_t wanted = text.size() + bytes.size() + spare_bytes;
-  if (wanted > text.capacity()) {
-    const auto ahead = static_cast<std::size_t>(std::min<std::uint64_t>(to_come, 8 * wanted));
-    text.reserve(std::max(wanted + ahead, 2 * text.capacity()));
-  }
-  text.append(bytes);
-}
-
-void recycle(std::string& text) noexcept {
-  if (text.capacity() > limits::http_retained_buffer_bytes_max) {
-    std::string().swap(text); // assigning an empty one would keep the memory
-  } else {
-    text.clear();
-  }
-}
-
 bool is_token(std::string_view name) noexcept {
   return !name.empty() &&
          std::all_of(name.begin(), name.end(), [](char c) { return is_token_byte(c); });

@@ -22,17 +22,6 @@ struct verdict {
 
 [[nodiscard]] std::unexpected<error> fail_with(const verdict& problem);
 
-/// Spare bytes behind text that goes to the JSON scanner: json::padding_bytes, which this folder
-/// may not include.
-inline constexpr std::size_t spare_bytes = 64;
-
-/// Appends and keeps spare_bytes of capacity behind the text. @cost amortised constant per byte
-/// @param to_come  bytes that are announced after these. Room is made for them at once, but for no
-///                 more than eight times of what is there: an announcement alone takes no memory.
-void append_spared(std::string& text, std::string_view bytes, std::uint64_t to_come = 0);
-/// Empties `text`; gives back memory beyond limits::http_retained_buffer_bytes_max.
-void recycle(std::string& text) noexcept;
-
 /// `name: value` without its line ending: a token, a colon at once, no control byte but tab.
 [[nodiscard]] verdict check_field_line(std::string_view line) noexcept;
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "http/body.hpp"
 #include "http/message.hpp"
 #include "http/syntax.hpp"
 #include "json/scan.hpp"

@@ -3,11 +3,11 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.hpp"
-#include "http/syntax.hpp"
+#include "http/body.hpp"
 
 using namespace nexus;
 
-TEST_CASE("recycle empties a buffer and keeps only what is small", "[http][syntax]") {
+TEST_CASE("recycle empties a buffer and keeps only what is small", "[http][body]") {
   std::string small(4096, 'x');
   const auto kept = small.capacity();
   http::recycle(small);
@@ -20,7 +20,7 @@ TEST_CASE("recycle empties a buffer and keeps only what is small", "[http][synta
 }
 
 TEST_CASE("append_spared makes room for what is announced, as far as it is credible",
-          "[http][syntax]") {
+          "[http][body]") {
   const std::string piece(1000, 'x');
   std::string text;
   http::append_spared(text, piece, 5000);
