@@ -111,6 +111,7 @@ class reactor {
   [[nodiscard]] virtual reactor_counters counters() const noexcept = 0;
 
   void arm(timer& t, nanoseconds delay) { timers().arm(t, now(), delay); }
+  void arm(lazy_timer& t, nanoseconds delay) { timers().arm(t, now(), delay); }
 };
 
 } // namespace nexus::net

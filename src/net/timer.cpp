@@ -39,6 +39,26 @@ void timer::cancel() noexcept {
     wheel_ = nullptr;
 }
 
+void lazy_timer::set_action(unique_function<void()> action) {
+  // The wheel holds what it runs, so that the action may destroy this.
+  inner_.set_action([this, act = std::move(action)]() mutable {
+    if (comes_due())
+      act();
+  });
+}
+
+bool lazy_timer::comes_due() {
+  if (due_ == never)
+    return false;
+  const time_point now = wheel_->fired_at();
+  if (due_ > now) {
+    wheel_->arm(*this, now, due_ - now);
+    return false;
+  }
+  due_ = never;
+  return true;
+}
+
 timer_wheel::timer_wheel(time_point start) : start_(start) {}
 
 timer_wheel::~timer_wheel() {
@@ -59,6 +79,16 @@ void timer_wheel::arm(timer& t, time_point now, nanoseconds delay) {
   t.due_tick_ = std::max(static_cast<std::uint64_t>(due_tick), current_tick_ + 1);
   t.wheel_ = this;
   insert(t);
+}
+
+void timer_wheel::arm(lazy_timer& t, time_point now, nanoseconds delay) {
+  const auto wait = std::clamp(delay, nanoseconds::zero(), delay_max);
+  t.due_ = now + wait;
+  if (t.inner_.armed() && t.looked_at_ <= t.due_)
+    return;
+  t.looked_at_ = t.due_;
+  t.wheel_ = this;
+  arm(t.inner_, now, wait);
 }
 
 void timer_wheel::insert(timer& t) noexcept {

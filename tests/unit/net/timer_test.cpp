@@ -11,6 +11,7 @@
 #include <catch2/catch.hpp>
 
 using namespace nexus;
+using net::lazy_timer;
 using net::timer;
 using net::timer_wheel;
 using std::chrono::hours;
@@ -287,4 +288,87 @@ TEST_CASE("timer_wheel jumps over a long sleep at once", "[net][timer]") {
   // A thousand days are 21 thousand million ticks: only a wheel that skips ends this in time.
   CHECK(wheel.advance(start + hours(24'000)) == 50);
   CHECK(std::is_sorted(order.rbegin(), order.rend()));
+}
+
+TEST_CASE("lazy_timer fires as timer does, however often it is put off", "[net][timer]") {
+  timer_wheel wheel(start);
+  int fired = 0;
+  lazy_timer t([&] { ++fired; });
+  time_point now = start;
+  // For every message: armed, and cancelled or armed again before it is due.
+  for (int message = 0; message < 1000; ++message) {
+    wheel.advance(now);
+    wheel.arm(t, now, milliseconds(75));
+    CHECK(t.armed());
+    CHECK(wheel.size() == 1);
+    now += milliseconds(10);
+    if (message % 3 == 0)
+      t.cancel();
+  }
+  CHECK(fired == 0);
+  wheel.advance(now);
+  wheel.arm(t, now, milliseconds(75));
+  const time_point at = due(now, milliseconds(75));
+  wheel.advance(at - nanoseconds(1));
+  CHECK(fired == 0);
+  wheel.advance(at);
+  CHECK(fired == 1);
+  CHECK_FALSE(t.armed());
+  CHECK(wheel.size() == 0);
+}
+
+TEST_CASE("lazy_timer that was cancelled leaves the wheel without its action", "[net][timer]") {
+  timer_wheel wheel(start);
+  int fired = 0;
+  lazy_timer t([&] { ++fired; });
+  wheel.arm(t, start, milliseconds(75));
+  t.cancel();
+  CHECK_FALSE(t.armed());
+  wheel.advance(start + hours(1));
+  CHECK(fired == 0);
+  CHECK(wheel.size() == 0);
+}
+
+TEST_CASE("lazy_timer can be armed for earlier", "[net][timer]") {
+  timer_wheel wheel(start);
+  int fired = 0;
+  lazy_timer t([&] { ++fired; });
+  wheel.arm(t, start, minutes(5));
+  wheel.arm(t, start, milliseconds(20));
+  wheel.advance(due(start, milliseconds(20)));
+  CHECK(fired == 1);
+  wheel.advance(start + hours(1));
+  CHECK(fired == 1);
+}
+
+TEST_CASE("lazy_timer's action may arm, cancel and destroy it", "[net][timer]") {
+  timer_wheel wheel(start);
+  int fired = 0;
+  auto t = std::make_unique<lazy_timer>();
+  const std::string kept = "captured by the action, and longer than a string holds in place";
+  std::string seen;
+  t->set_action([&, kept] {
+    if (++fired < 3)
+      return wheel.arm(*t, wheel.fired_at(), milliseconds(8));
+    t.reset();
+    seen = kept; // the action outlives its timer
+  });
+  wheel.arm(*t, start, milliseconds(8));
+  for (auto now = start; now < start + milliseconds(200); now += milliseconds(4))
+    wheel.advance(now);
+  CHECK(fired == 3);
+  CHECK(seen == kept);
+  CHECK(wheel.size() == 0);
+}
+
+TEST_CASE("lazy_timer that is destroyed while it is armed does not fire", "[net][timer]") {
+  timer_wheel wheel(start);
+  int fired = 0;
+  {
+    lazy_timer t([&] { ++fired; });
+    wheel.arm(t, start, milliseconds(8));
+  }
+  CHECK(wheel.size() == 0);
+  wheel.advance(start + hours(1));
+  CHECK(fired == 0);
 }
