@@ -12,7 +12,6 @@
 #include "net/io_stream.hpp"
 
 namespace nexus::net {
-namespace {} // namespace
 
 // ---- io_object ---------------------------------------------------------------------------------
 

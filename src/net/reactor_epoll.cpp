@@ -49,7 +49,7 @@ class epoll_reactor final : public reactor_base {
   /// @returns whether the descriptor can be waited for; a regular file cannot
   bool watch(int fd, std::uint32_t events, epoll_source& source) noexcept;
   void unwatch(int fd) noexcept;
-  [[nodiscard]] std::array<char, read_buffer_bytes>& read_buffer() noexcept { return buffer_; }
+  [[nodiscard]] char* read_buffer() noexcept { return buffer_.data(); }
 
  protected:
   void collect(nanoseconds max) override;
@@ -63,7 +63,7 @@ class epoll_reactor final : public reactor_base {
   unique_fd eventfd_;
   int ready_count_ = 0;
   std::array<epoll_event, events_per_call> ready_{};
-  std::array<char, read_buffer_bytes> buffer_; // NOLINT: filled by the kernel
+  std::array<char, read_buffer_bytes + readable_beyond_bytes> buffer_; // NOLINT: by the kernel
 };
 
 // ---- Streams -----------------------------------------------------------------------------------
@@ -136,19 +136,19 @@ void epoll_stream::on_writable() {
 }
 
 void epoll_stream::start_reading() {
-  auto& buffer = on_.read_buffer();
+  char* const buffer = on_.read_buffer();
   for (int reads = 0; readable_ && wants_data() && !end_reached() && !failing(); ++reads) {
     if (reads == reads_per_turn)
       return reactor_->defer(*this);
-    const ssize_t n = reads_socket() ? ::recv(read_fd_, buffer.data(), buffer.size(), MSG_DONTWAIT)
-                                     : ::read(read_fd_, buffer.data(), buffer.size());
+    const ssize_t n = reads_socket() ? ::recv(read_fd_, buffer, read_buffer_bytes, MSG_DONTWAIT)
+                                     : ::read(read_fd_, buffer, read_buffer_bytes);
     on_.count_system_call();
     if (n > 0) {
       const auto size = static_cast<std::size_t>(n);
       // A short read emptied the socket, unless the end of the stream is behind it.
-      if (size < buffer.size() && !hung_up_ && !always_ready_)
+      if (size < read_buffer_bytes && !hung_up_ && !always_ready_)
         readable_ = false;
-      deliver({buffer.data(), size});
+      deliver({buffer, size});
     } else if (n == 0) {
       readable_ = false;
       return reached_end();

@@ -26,12 +26,16 @@ enum class errc {
 };
 [[nodiscard]] std::error_code make_error_code(errc code) noexcept;
 
+/// So many bytes behind what on_data() gets may be read, whatever they are: parsers that look at
+/// whole vectors need not copy the text to do so.
+inline constexpr std::size_t readable_beyond_bytes = 64;
+
 /// Receives what happens on a stream. Handlers may call any method of the stream, and may destroy
 /// its stream_ptr, from within a callback.
 class stream_handler {
  public:
   virtual ~stream_handler() = default;
-  /// Bytes that arrived; valid during the call only.
+  /// Bytes that arrived, with readable_beyond_bytes behind them; valid during the call only.
   virtual void on_data(std::string_view bytes) = 0;
   /// The peer will send nothing more; writing may still work.
   virtual void on_end() = 0;

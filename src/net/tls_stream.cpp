@@ -238,9 +238,9 @@ void tls_stream::advance_handshake() {
 }
 
 void tls_stream::deliver() {
-  std::array<char, plain_bytes> plain; // NOLINT: filled before it is read
+  std::array<char, plain_bytes + readable_beyond_bytes> plain; // NOLINT: filled before it is read
   while (handler_ != nullptr && !paused_ && !failed_ && !ended_) {
-    const auto read = codec_.decrypt(plain);
+    const auto read = codec_.decrypt(std::span(plain).first(plain_bytes));
     if (read.bytes > 0)
       handler_->on_data(std::string_view(plain.data(), read.bytes));
     if (released_)

@@ -29,6 +29,7 @@ constexpr std::uint16_t buffers_at_first = 64;
 /// Apart from one another by a little more than a power of two, so that the first lines of all
 /// buffers do not compete for the same sets of the cache.
 constexpr std::size_t buffer_stride = uring_ring::buffer_bytes + 576;
+static_assert(buffer_stride >= uring_ring::buffer_bytes + readable_beyond_bytes);
 constexpr int buffer_mask = buffers_max - 1;
 constexpr milliseconds probe_timeout{1000};
 
