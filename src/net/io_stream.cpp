@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <limits>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -21,6 +22,8 @@ namespace {
 constexpr int linger_stalls_max = 10;
 /// A stalled peer is looked at so often before it is given up.
 constexpr int stall_looks = 4;
+/// More than the kernel ever holds: whatever it says later is progress.
+constexpr std::size_t not_asked = std::numeric_limits<std::size_t>::max();
 /// What is read at most of a peer that no longer takes anything, before it is given up.
 constexpr std::size_t last_words_bytes_max = 1024 * 1024;
 
@@ -127,9 +130,9 @@ void io_stream::fail(errc code, int number) {
                            ? "the peer takes too little of what it is sent"
                        : code == errc::timed_out ? "the peer took nothing for too long"
                                                  : errno_text(number);
-  error_ = error{make_error_code(code), std::move(reason), {}};
+  error_ = std::make_unique<error>(error{make_error_code(code), std::move(reason), {}});
   out_.clear();
-  stall_.cancel();
+  end_stall_watch();
   reactor_->defer(*this);
 }
 
@@ -160,10 +163,11 @@ void io_stream::run_deferred() {
 void io_stream::drain_before_error() {
   if (read_fd_ < 0 || end_reached())
     return;
-  std::array<char, 16 * 1024> buffer; // NOLINT: filled by the kernel
+  constexpr std::size_t piece_bytes = 16 * 1024;
+  std::array<char, piece_bytes + readable_beyond_bytes> buffer; // NOLINT: filled by the kernel
   for (std::size_t total = 0; total < last_words_bytes_max && wants_data();) {
-    const ssize_t n = reads_socket_ ? ::recv(read_fd_, buffer.data(), buffer.size(), MSG_DONTWAIT)
-                                    : ::read(read_fd_, buffer.data(), buffer.size());
+    const ssize_t n = reads_socket_ ? ::recv(read_fd_, buffer.data(), piece_bytes, MSG_DONTWAIT)
+                                    : ::read(read_fd_, buffer.data(), piece_bytes);
     reactor_->count_system_call();
     if (n < 0 && errno == EINTR)
       continue;
@@ -212,15 +216,17 @@ void io_stream::sent(std::size_t bytes) {
     drained_pending_ = true;
     reactor_->defer(*this);
   }
-  if (stall_.armed() && !lingering_)
-    note_progress(reactor_->read_clock(), kernel_holds());
-  else if (stall_.armed())
+  if (!watches_stall() || queued_bytes() == 0)
+    return;
+  if (lingering_)
     arm_stall(reactor_->write_stall_timeout());
+  else
+    note_progress(reactor_->read_clock(), kernel_holds());
 }
 
 void io_stream::all_sent() {
   if (!lingering_)
-    stall_.cancel();
+    end_stall_watch();
   if (shutdown_wanted_ && !write_ended_) {
     write_ended_ = true;
     close_write_side();
@@ -234,17 +240,17 @@ void io_stream::all_sent() {
 }
 
 void io_stream::await_progress() {
-  if (stall_.armed())
+  if (watches_stall())
     return;
-  if (!lingering_)
-    note_progress(reactor_->read_clock(), kernel_holds());
+  if (!lingering_) // to ask the kernel for each write to a pipe would cost as much as the write
+    note_progress(reactor_->read_clock(), not_asked);
   else
     arm_stall(reactor_->write_stall_timeout());
 }
 
 void io_stream::note_progress(time_point now, std::size_t held) {
-  progress_at_ = now;
-  held_by_kernel_ = held;
+  stall().progress_at = now;
+  stall().held_by_kernel = held;
   arm_stall(reactor_->write_stall_timeout() / stall_looks);
 }
 
@@ -261,15 +267,19 @@ std::size_t io_stream::kernel_holds() const noexcept {
   return static_cast<std::size_t>(count);
 }
 
-void io_stream::arm_stall(nanoseconds delay) {
-  if (!stall_has_action_) {
-    stall_has_action_ = true;
-    stall_.set_action([this] { on_stall(); });
+io_stream::stall_watch& io_stream::stall() {
+  if (!stall_) {
+    stall_ = std::make_unique<stall_watch>();
+    stall_->again.set_action([this] { on_stall(); });
   }
+  return *stall_;
+}
+
+void io_stream::arm_stall(nanoseconds delay) {
   const time_point now = reactor_->read_clock();
   if (lingering_)
     delay = std::min(delay, nanoseconds(linger_until_ - now));
-  reactor_->timers().arm(stall_, now, delay);
+  reactor_->timers().arm(stall().again, now, delay);
 }
 
 void io_stream::on_stall() {
@@ -278,9 +288,9 @@ void io_stream::on_stall() {
   // A kernel that holds megabytes asks for more long after the peer has begun to take them.
   const auto held = kernel_holds();
   const auto now = reactor_->read_clock();
-  if (held < held_by_kernel_)
+  if (held < stall().held_by_kernel)
     return note_progress(now, held);
-  if (now - progress_at_ >= reactor_->write_stall_timeout())
+  if (now - stall().progress_at >= reactor_->write_stall_timeout())
     return fail(errc::timed_out, 0);
   arm_stall(reactor_->write_stall_timeout() / stall_looks);
 }
@@ -291,7 +301,7 @@ void io_stream::on_stall() {
 void io_stream::release() noexcept {
   handler_ = nullptr;
   dead_ = true;
-  stall_.cancel();
+  end_stall_watch();
   if (reactor_ != nullptr) {
     stop();
     reactor_->stream_closed();
@@ -307,7 +317,7 @@ void io_stream::release_after_flush() noexcept {
   lingering_ = true;
   paused_ = false;
   linger_until_ = reactor_->read_clock() + linger_stalls_max * reactor_->write_stall_timeout();
-  if (stall_.armed())
+  if (watches_stall())
     arm_stall(reactor_->write_stall_timeout());
   shutdown_write();
   reactor_->defer(*this);
@@ -319,7 +329,7 @@ void io_stream::finish_lingering() noexcept {
 }
 
 void io_stream::reactor_ends() noexcept {
-  stall_.cancel();
+  end_stall_watch();
   if (lingering_)
     return finish_lingering();
   handler_ = nullptr;

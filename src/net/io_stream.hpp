@@ -69,7 +69,7 @@ class io_stream : public stream, public io_object {
   void close_descriptors() noexcept;
   void close_write_side() noexcept;
   [[nodiscard]] bool dead() const noexcept { return dead_; }
-  [[nodiscard]] bool failing() const noexcept { return error_.has_value(); }
+  [[nodiscard]] bool failing() const noexcept { return error_ != nullptr; }
   [[nodiscard]] bool end_reached() const noexcept { return end_pending_ || end_seen_; }
   [[nodiscard]] bool reads_socket() const noexcept { return reads_socket_; }
   [[nodiscard]] bool writes_socket() const noexcept { return writes_socket_; }
@@ -81,6 +81,18 @@ class io_stream : public stream, public io_object {
   void deliver_end();
   void deliver_error();
   void drain_before_error();
+  /// Over a peer that does not take what it is sent, or a stream that lingers.
+  struct stall_watch {
+    lazy_timer again;
+    std::size_t held_by_kernel = 0; ///< when the peer was last seen to go on
+    time_point progress_at{};
+  };
+  [[nodiscard]] bool watches_stall() const noexcept { return stall_ && stall_->again.armed(); }
+  void end_stall_watch() noexcept {
+    if (stall_)
+      stall_->again.cancel();
+  }
+  [[nodiscard]] stall_watch& stall();
   /// What the peer has still to take of what the kernel took.
   [[nodiscard]] std::size_t kernel_holds() const noexcept;
   void note_progress(time_point now, std::size_t held);
@@ -109,12 +121,10 @@ class io_stream : public stream, public io_object {
   bool error_follows_data_ = false; ///< reading failed: told once reading is wanted
   bool restore_read_blocking_ = false;
   bool restore_write_blocking_ = false;
-  bool stall_has_action_ = false;
-  std::size_t held_by_kernel_ = 0; ///< when the peer was last seen to go on
-  time_point progress_at_{};
   time_point linger_until_{};
-  std::optional<error> error_;
-  timer stall_;
+  // What few streams ever have is apart: many of them share a cache.
+  std::unique_ptr<error> error_;
+  std::unique_ptr<stall_watch> stall_;
 };
 
 } // namespace nexus::net

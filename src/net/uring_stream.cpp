@@ -80,7 +80,8 @@ void uring_stream::receive_failed(int number) {
 
 void uring_stream::start_reading() {
   if (!held_.empty()) {
-    const std::string held = std::exchange(held_, {});
+    std::string held = std::exchange(held_, {});
+    held.reserve(held.size() + readable_beyond_bytes);
     deliver(held);
   }
   if (wants_data())
@@ -117,7 +118,9 @@ void uring_stream::send_queued() {
   const auto bytes = next_bytes();
   if (bytes.empty())
     return all_sent();
-  if (on_.ring().silent_sends() && !plain_writes_)
+  // The failure of a write to a pipe is told in a completion that may be turns late (since Linux
+  // 6.13 a call to the kernel does not finish all that is pending), that of a send in this one.
+  if (on_.ring().silent_sends() && writes_socket())
     send_silently(bytes);
   else
     send_plainly(bytes);
@@ -125,14 +128,8 @@ void uring_stream::send_queued() {
 
 void uring_stream::send_silently(std::string_view bytes) {
   io_uring_sqe& sqe = on_.begin_operation(*this);
-  if (writes_socket()) {
-    io_uring_prep_send(&sqe, write_fd_, bytes.data(), bytes.size(),
-                       MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
-  } else {
-    io_uring_prep_write(&sqe, write_fd_, bytes.data(), static_cast<unsigned>(bytes.size()),
-                        ~std::uint64_t{0});
-    sqe.rw_flags = RWF_NOWAIT;
-  }
+  io_uring_prep_send(&sqe, write_fd_, bytes.data(), bytes.size(),
+                     MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
   sqe.flags |= IOSQE_CQE_SKIP_SUCCESS;
   sqe.user_data = tag(operation::silent_send);
   sending_by_ = sending::silently;
@@ -147,10 +144,7 @@ void uring_stream::settle() {
     if (result == everything) {
       sent(next_bytes().size());
       if (!flush_scheduled())
-        all_sent();
-    } else if (result == -EOPNOTSUPP || result == -EINVAL) {
-      plain_writes_ = true;
-      send_plainly(next_bytes());
+        send_queued();
     } else {
       plain_send_done(result);
     }

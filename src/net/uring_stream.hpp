@@ -46,7 +46,6 @@ class uring_stream final : public io_stream, public uring_source {
   bool receiving_ = false;
   bool stopping_ = false;     ///< a cancellation of the receive is under way
   bool single_reads_ = false; ///< this descriptor cannot be read multishot
-  bool plain_writes_ = false; ///< this descriptor refuses RWF_NOWAIT
   int silent_result_ = everything;
   std::string held_; ///< arrived while reading was paused
 };
