@@ -18,6 +18,11 @@ namespace {
 constexpr std::uint64_t ignored = 0;
 constexpr std::uint64_t woken = operation_mask;
 
+/// A turn with more completions than this sends after every part of so many, while the bytes to
+/// send are in the cache still. Smaller turns end before anything leaves it.
+constexpr unsigned completions_many = 128;
+constexpr std::size_t completions_part = 16;
+
 // ---- Listeners and connection attempts ---------------------------------------------------------
 
 class uring_acceptor final : public acceptor, public uring_source {
@@ -159,12 +164,26 @@ void uring_reactor::collect(nanoseconds max) {
 
 std::size_t uring_reactor::dispatch() {
   events_ = 0;
-  ring_->reap([this](const io_uring_cqe& cqe) { complete(cqe); });
+  const bool in_parts = ring_->completions_count() > completions_many;
+  ring_->reap([this, in_parts](const io_uring_cqe& cqe) {
+    complete(cqe);
+    if (in_parts && events_ % completions_part == 0)
+      send_part();
+  });
   // After the reaping, which brought the results of those that did not succeed.
   for (uring_stream* s : silent_tried_)
     s->settle();
   silent_tried_.clear();
   return events_;
+}
+
+void uring_reactor::send_part() {
+  flush_streams();
+  if (silent_queued_.empty())
+    return;
+  // What fails of it tells so in a completion that the next turn reaps: it settles these.
+  ring_->submit_prepared();
+  count_system_call();
 }
 
 void uring_reactor::complete(const io_uring_cqe& cqe) {

@@ -60,13 +60,15 @@ class uring_reactor final : public reactor_base {
 
  protected:
   void collect(nanoseconds max) override;
-  [[nodiscard]] bool has_ready() const noexcept override { return ring_->has_completions(); }
+  [[nodiscard]] bool has_ready() const noexcept override { return ring_->completions_count() != 0; }
   std::size_t dispatch() override;
   void interrupt() noexcept override;
 
  private:
   void watch_eventfd();
   void complete(const io_uring_cqe& cqe);
+  /// Sends what the streams have so far, in the middle of a turn.
+  void send_part();
 
   std::unique_ptr<uring_ring> ring_;
   unique_fd eventfd_;

@@ -36,16 +36,20 @@ class uring_ring {
   /// of what was decided at once are visible.
   [[nodiscard]] bool all_submitted() const noexcept { return all_submitted_; }
 
-  /// Whether reap() would find something.
-  [[nodiscard]] bool has_completions() const noexcept { return io_uring_cq_ready(&ring_) != 0; }
-  /// Calls `handle(const io_uring_cqe&)` for every visible completion. @returns how many
+  /// How many completions reap() would find.
+  [[nodiscard]] unsigned completions_count() const noexcept { return io_uring_cq_ready(&ring_); }
+  /// Calls `handle(const io_uring_cqe&)` for every completion that is visible now; those that
+  /// appear meanwhile, because the handler submits, are left. @returns how many
   template <class Handler>
   std::size_t reap(Handler&& handle) {
+    const unsigned visible = completions_count();
     unsigned head = 0;
     unsigned count = 0;
     grown_ = false;
     io_uring_cqe* cqe = nullptr;
     io_uring_for_each_cqe(&ring_, head, cqe) {
+      if (count == visible)
+        break;
       handle(*cqe);
       ++count;
     }

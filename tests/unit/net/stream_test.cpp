@@ -314,3 +314,45 @@ TEST_CASE("close_after_flush stops waiting for a peer that never ends", "[net][s
       *r, [&] { return r->counters().streams == 0; }, limits::linger_timeout + seconds(2)));
   CHECK(pair.heard() == "bye");
 }
+
+// Many completions in one turn: what is sent leaves in parts, some of it to peers that are full.
+TEST_CASE("a turn with many events sends everything, whoever reads late", "[net][stream]") {
+  const auto kind = GENERATE(from_range(kinds_here()));
+  CAPTURE(name_of(kind));
+  auto r = make_reactor(kind);
+  constexpr std::size_t count = 400;
+  constexpr int rounds = 120;
+  std::vector<std::unique_ptr<raw_pair>> pairs;
+  std::vector<std::string> heard(count);
+  const std::string answer = pattern(3'000);
+  for (std::size_t i = 0; i < count; ++i) {
+    pairs.push_back(std::make_unique<raw_pair>(*r));
+    auto& ours = pairs.back()->ours;
+    ours.seen.data_hook = [&ours, &answer](std::string_view bytes) {
+      for (std::size_t asked = 0; asked < bytes.size(); ++asked)
+        ours.send(answer);
+    };
+  }
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < count; ++i) {
+      pairs[i]->say("?");
+      if (i % 3 != 0) // every third does not read while it asks
+        heard[i] += pairs[i]->heard();
+    }
+    r->wait(milliseconds(1));
+  }
+  const std::size_t wanted = rounds * answer.size();
+  REQUIRE(run_until(*r, [&] {
+    bool all = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      heard[i] += pairs[i]->heard();
+      all = all && heard[i].size() >= wanted;
+    }
+    return all;
+  }));
+  std::string expected;
+  for (int round = 0; round < rounds; ++round)
+    expected += answer;
+  CHECK(std::all_of(heard.begin(), heard.end(),
+                    [&](const std::string& one) { return one == expected; }));
+}
