@@ -9,24 +9,24 @@
 
 namespace nexus::http {
 
-/// The head of a message, to recognise the next one by. Peers repeat themselves: on a connection
-/// that is kept open most heads differ in nothing but the digits of Content-Length, and what was
-/// checked and decoded once needs no second look. Private to src/http.
+/// Recognises a head that is the last one again. Peers repeat themselves: on a connection that is
+/// kept open most heads differ in nothing but the digits of Content-Length, and what was checked
+/// and decoded once needs no second look. The fields that a parser decoded last are what it
+/// compares with; nothing is kept twice. Private to src/http.
 class head_memo {
  public:
-  /// Remembers a head that passed every check and says its length by Content-Length; forgets the
-  /// one before. @returns whether it does: it does not when the head is unusually long
-  bool keep(const header_fields& checked);
-  void forget() noexcept { fields_.clear(); }
-  /// @returns the body's length when `bytes` begin with the same head, but for digits in the place
-  ///          of as many digits
-  [[nodiscard]] std::optional<std::uint64_t> match(std::string_view bytes) const noexcept;
-  /// The fields of the head that is kept, and its bytes.
-  [[nodiscard]] const header_fields& fields() const noexcept { return fields_; }
+  /// From now on `last`, which passed every check and has a Content-Length, is recognised, as long
+  /// as nobody touches it. An unusually long one is not.
+  void keep(const header_fields& last) noexcept;
+  void forget() noexcept { digits_end_ = 0; }
+  [[nodiscard]] bool keeps() const noexcept { return digits_end_ != 0; }
+  /// Whether `bytes` begin with the head in `last` again, but for digits in the place of as many
+  /// digits; then `last` has these. @returns the body's length
+  [[nodiscard]] std::optional<std::uint64_t> take(std::string_view bytes,
+                                                  header_fields& last) const noexcept;
 
  private:
-  header_fields fields_;
-  std::size_t digits_at_ = 0, digits_end_ = 0;
+  std::uint32_t digits_at_ = 0, digits_end_ = 0;
 };
 
 } // namespace nexus::http

@@ -137,11 +137,9 @@ std::string_view header_fields::hold(std::string_view block) {
   return storage_;
 }
 
-void header_fields::hold_like(std::string_view block, const header_fields& like) {
-  NEXUS_DASSERT(block.size() == like.storage_.size());
-  storage_ = block;
-  entries_ = like.entries_;
-  present_ = like.present_;
+void header_fields::overwrite_held(std::size_t offset, std::string_view bytes) noexcept {
+  NEXUS_DASSERT(offset + bytes.size() <= storage_.size());
+  std::copy(bytes.begin(), bytes.end(), storage_.begin() + static_cast<std::ptrdiff_t>(offset));
 }
 
 void header_fields::add_held(std::string_view name, std::string_view value) {

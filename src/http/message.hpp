@@ -58,8 +58,9 @@ class header_fields {
 
   /// For parsers: takes in a whole block of fields at once. @returns it in its new place
   [[nodiscard]] std::string_view hold(std::string_view block);
-  /// For parsers: takes in a block whose fields stand where those of `like` do.
-  void hold_like(std::string_view block, const header_fields& like);
+  /// For parsers: puts other bytes, as many, in the place of those at `offset` of what hold()
+  /// returned. @pre all of them are within one value
+  void overwrite_held(std::size_t offset, std::string_view bytes) noexcept;
   /// The block that was taken in.
   [[nodiscard]] std::string_view held() const noexcept { return storage_; }
   /// As add(), without a copy. @pre both are views into what hold() returned
@@ -149,6 +150,9 @@ class request_parser {
   [[nodiscard]] bool done() const noexcept;
   /// True when no byte of a request has been taken yet.
   [[nodiscard]] bool idle() const noexcept;
+  /// True when the head of message() is the one before again, but for the digits of its
+  /// Content-Length. Views into its fields still hold then.
+  [[nodiscard]] bool head_repeats() const noexcept;
   /// True once per request whose head asks for `100-continue` and whose body has not begun.
   [[nodiscard]] bool take_expect_continue() noexcept;
   [[nodiscard]] request& message() noexcept;
@@ -199,6 +203,8 @@ class response_parser {
   [[nodiscard]] result<> finish(response_handler& receiver);
   /// True between responses.
   [[nodiscard]] bool idle() const noexcept;
+  /// What on_head() was told last. It stays until another response begins.
+  [[nodiscard]] const response_head& head() const noexcept;
   void reset();
 
  private:

@@ -233,40 +233,46 @@ struct request_parser::impl {
   std::size_t step_head(std::string_view bytes);
   /// Takes a head that is the last one over again. @returns whether it is
   bool repeat_head(std::string_view bytes);
-  void remember_head();
+  /// Forgets what `message` says of the last head.
+  void clear_head();
   std::size_t step_body(std::string_view bytes);
   std::size_t step_chunks(std::string_view bytes);
   verdict begin_body();
   verdict begin_counted_body(std::uint64_t body_bytes);
   void finish();
 
-  request_limits bounds;
+  // What every request needs is together: many connections share a cache.
   phase now = phase::head;
+  bool fresh = false; ///< the head is not a repeated one: `head` and Beast are in use
+  bool begun = false; ///< a part of a head has come
+  bool expects_continue = false;
+  head_memo memo; ///< of what `message` says of its head, which stays until another one comes
+  std::uint64_t body_left = 0;
+  verdict problem;
+  request_limits bounds;
   request message;
   head_gatherer head;
   chunk_guard chunks;
-  std::optional<decoder> beast_parser; ///< of this request; none when its head is a repeated one
-  head_memo memo;
-  /// What the start line that `memo` holds was decoded to.
-  struct {
-    method verb;
-    std::string verb_text, target;
-    unsigned version;
-    bool keep_alive;
-    std::size_t path_at, path_bytes, query_at, query_bytes;
-  } repeated{};
-  std::uint64_t body_left = 0;
-  bool expects_continue = false;
-  verdict problem;
+  std::optional<decoder> beast_parser; ///< of this request, unless its head is a repeated one
 };
 
 void request_parser::impl::reset() {
   now = phase::head;
-  head.reset();
-  beast_parser.reset();
+  begun = false;
+  if (std::exchange(fresh, false)) {
+    head.reset();
+    beast_parser.reset();
+  }
   body_left = 0;
   expects_continue = false;
   problem = {};
+  recycle(message.body);
+  if (!memo.keeps())
+    clear_head();
+}
+
+void request_parser::impl::clear_head() {
+  memo.forget();
   message.verb = method::other;
   message.verb_text.clear();
   message.target.clear();
@@ -276,7 +282,6 @@ void request_parser::impl::reset() {
   message.version = 11;
   message.keep_alive = true;
   message.headers.clear();
-  recycle(message.body);
 }
 
 std::size_t request_parser::impl::step(std::string_view bytes) {
@@ -295,47 +300,32 @@ std::size_t request_parser::impl::step(std::string_view bytes) {
 }
 
 bool request_parser::impl::repeat_head(std::string_view bytes) {
-  const auto body_bytes = head.idle() ? memo.match(bytes) : std::nullopt;
+  if (!memo.keeps() || fresh)
+    return false;
+  const auto body_bytes = memo.take(bytes, message.headers);
   if (!body_bytes)
     return false;
-  message.headers.hold_like(bytes.substr(0, memo.fields().held().size()), memo.fields());
-  message.verb = repeated.verb;
-  message.verb_text = repeated.verb_text;
-  message.target = repeated.target;
-  message.version = repeated.version;
-  message.keep_alive = repeated.keep_alive;
-  const std::string_view target = message.target;
-  message.path = target.substr(repeated.path_at, repeated.path_bytes);
-  message.query = target.substr(repeated.query_at, repeated.query_bytes);
   problem = begin_counted_body(*body_bytes);
   return true;
 }
 
-void request_parser::impl::remember_head() {
-  if (!beast_parser->frame().content_length || beast_parser->expects_continue() ||
-      !memo.keep(message.headers))
-    return;
-  const auto offset = [&](std::string_view part) {
-    return part.empty() ? 0 : static_cast<std::size_t>(part.data() - message.target.data());
-  };
-  repeated = {message.verb,        message.verb_text,     message.target,
-              message.version,     message.keep_alive,    offset(message.path),
-              message.path.size(), offset(message.query), message.query.size()};
-}
-
 std::size_t request_parser::impl::step_head(std::string_view bytes) {
   if (repeat_head(bytes))
-    return memo.fields().held().size();
+    return message.headers.held().size();
   const head_gatherer::step gathered = head.next(bytes);
   problem = gathered.problem;
+  fresh = true;
+  begun = !head.idle();
   if (problem.bad() || !gathered.complete)
     return gathered.taken;
+  clear_head();
   beast_parser.emplace(message);
   problem = beast_parser->take(message.headers.hold(gathered.head));
   if (!problem.bad())
     problem = beast_parser->check_head();
   if (!problem.bad()) {
-    remember_head();
+    if (beast_parser->frame().content_length && !beast_parser->expects_continue())
+      memo.keep(message.headers);
     problem = begin_body();
   }
   return gathered.taken;
@@ -368,7 +358,7 @@ verdict request_parser::impl::begin_counted_body(std::uint64_t body_bytes) {
 std::size_t request_parser::impl::step_body(std::string_view bytes) {
   expects_continue = false;
   const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), body_left));
-  if (beast_parser)
+  if (fresh)
     problem = beast_parser->take(bytes.substr(0, taken));
   else
     append_spared(message.body, bytes.substr(0, taken), body_left - taken);
@@ -391,7 +381,7 @@ std::size_t request_parser::impl::step_chunks(std::string_view bytes) {
 }
 
 void request_parser::impl::finish() {
-  if (beast_parser && !beast_parser->is_done()) {
+  if (fresh && !beast_parser->is_done()) {
     problem = bad("malformed request");
     return;
   }
@@ -424,7 +414,11 @@ bool request_parser::done() const noexcept {
 }
 
 bool request_parser::idle() const noexcept {
-  return impl_->now == impl::phase::head && impl_->head.idle();
+  return impl_->now == impl::phase::head && !impl_->begun;
+}
+
+bool request_parser::head_repeats() const noexcept {
+  return head_done() && !impl_->fresh;
 }
 
 bool request_parser::take_expect_continue() noexcept {

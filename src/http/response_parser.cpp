@@ -6,6 +6,7 @@
 #include <boost/beast/http/error.hpp>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "http/chunk_guard.hpp"
 #include "http/head_gatherer.hpp"
@@ -166,9 +167,8 @@ struct response_parser::impl {
   };
 
   explicit impl(const response_limits& limits_in)
-      : bounds(limits_in), gatherer(rules_of(limits_in)),
-        chunks(limits_in.header_count_max, limits_in.header_bytes_max),
-        body_bytes_max(limits_in.body_bytes_max) {}
+      : body_bytes_max(limits_in.body_bytes_max), bounds(limits_in), gatherer(rules_of(limits_in)),
+        chunks(limits_in.header_count_max, limits_in.header_bytes_max) {}
 
   /// Makes ready for the next response.
   void reset();
@@ -184,25 +184,30 @@ struct response_parser::impl {
   verdict take_head(response_handler& receiver);
   [[nodiscard]] phase body_phase() const noexcept;
 
-  response_limits bounds;
+  // What every response needs is together: many connections share a cache.
   phase now = phase::head;
-  response_head head;
-  head_gatherer gatherer;
-  chunk_guard chunks;
-  std::optional<decoder> beast_parser; ///< of this response; none when its head is a repeated one
-  head_memo memo;                      ///< `head`, but for its fields, is as it was decoded to
+  body_rule rule = body_rule::as_framed;
+  bool fresh = false; ///< the head is not a repeated one: `gatherer` and Beast are in use
+  bool begun = false; ///< a part of a head has come
+  head_memo memo;     ///< of `head`, which stays until another one comes
   std::uint64_t body_bytes_max;
   std::uint64_t body_left = 0; ///< of the length, or of what a body without one may have
   std::size_t interim_count = 0;
-  body_rule rule = body_rule::as_framed;
   verdict problem;
+  response_limits bounds;
+  response_head head;
+  head_gatherer gatherer;
+  chunk_guard chunks;
+  std::optional<decoder> beast_parser; ///< of this response, unless its head is a repeated one
 };
 
 void response_parser::impl::reset() {
   now = phase::head;
-  head.headers.clear();
-  gatherer.reset();
-  beast_parser.reset();
+  begun = false;
+  if (std::exchange(fresh, false)) {
+    gatherer.reset();
+    beast_parser.reset();
+  }
   body_bytes_max = bounds.body_bytes_max;
   body_left = 0;
   interim_count = 0;
@@ -227,11 +232,11 @@ std::size_t response_parser::impl::step(std::string_view bytes, response_handler
 }
 
 bool response_parser::impl::repeat_head(std::string_view bytes, response_handler& receiver) {
-  const bool begins = gatherer.idle() && interim_count == 0 && rule == body_rule::as_framed;
-  const auto body_bytes = begins ? memo.match(bytes) : std::nullopt;
+  if (!memo.keeps() || interim_count != 0 || rule != body_rule::as_framed || fresh)
+    return false;
+  const auto body_bytes = memo.take(bytes, head.headers);
   if (!body_bytes)
     return false;
-  head.headers.hold_like(bytes.substr(0, memo.fields().held().size()), memo.fields());
   head.content_length = body_bytes;
   problem = take_head(receiver);
   return true;
@@ -239,17 +244,19 @@ bool response_parser::impl::repeat_head(std::string_view bytes, response_handler
 
 std::size_t response_parser::impl::step_head(std::string_view bytes, response_handler& receiver) {
   if (repeat_head(bytes, receiver))
-    return memo.fields().held().size();
+    return head.headers.held().size();
   const head_gatherer::step gathered = gatherer.next(bytes);
   problem = gathered.problem;
+  fresh = true;
+  begun = !gatherer.idle();
   if (problem.bad() || !gathered.complete)
     return gathered.taken;
+  memo.forget();
   head.headers.clear();
   beast_parser.emplace(head, rule);
   problem = beast_parser->take(head.headers.hold(gathered.head), receiver);
   if (!problem.bad())
     problem = beast_parser->check_head();
-  memo.forget();
   if (problem.bad())
     return gathered.taken;
   if (head.status >= 200 && head.content_length && rule == body_rule::as_framed)
@@ -290,7 +297,7 @@ verdict response_parser::impl::take_head(response_handler& receiver) {
 
 std::size_t response_parser::impl::step_body(std::string_view bytes, response_handler& receiver) {
   const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), body_left));
-  if (beast_parser)
+  if (fresh)
     problem = beast_parser->take(bytes.substr(0, taken), receiver);
   else
     receiver.on_body(bytes.substr(0, taken));
@@ -341,7 +348,7 @@ result<std::size_t> response_parser::feed(std::string_view bytes, response_handl
     taken += impl_->step(bytes.substr(taken), receiver);
     if (impl_->now != impl::phase::finished || impl_->problem.bad())
       continue;
-    if (impl_->beast_parser && !impl_->beast_parser->is_done()) {
+    if (impl_->fresh && !impl_->beast_parser->is_done()) {
       impl_->problem = bad("malformed response");
       break;
     }
@@ -368,8 +375,12 @@ result<> response_parser::finish(response_handler& receiver) {
 }
 
 bool response_parser::idle() const noexcept {
-  return impl_->now == impl::phase::head && impl_->gatherer.idle() && impl_->interim_count == 0 &&
+  return impl_->now == impl::phase::head && !impl_->begun && impl_->interim_count == 0 &&
          !impl_->problem.bad();
+}
+
+const response_head& response_parser::head() const noexcept {
+  return impl_->head;
 }
 
 void response_parser::reset() {

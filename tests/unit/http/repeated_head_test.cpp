@@ -170,6 +170,37 @@ TEST_CASE("request_parser knows a head that comes in pieces or after another", "
   }
 }
 
+TEST_CASE("request_parser says whether a head repeats, and keeps views into its fields",
+          "[http][request]") {
+  request_parser parser;
+  const auto take = [&](const std::string& text) {
+    REQUIRE(parser.feed(text).value() == text.size());
+    REQUIRE(parser.done());
+  };
+  take(sent_head + body);
+  CHECK_FALSE(parser.head_repeats());
+  const std::string_view host = *parser.message().headers.find("host");
+  parser.reset();
+  CHECK_FALSE(parser.head_repeats());
+  take(with_length(sent_head, "13") + body + "!");
+  CHECK(parser.head_repeats());
+  CHECK(parser.message().headers.find("host")->data() == host.data());
+  CHECK(host == "a.example:80");
+  CHECK(parser.message().headers.find("content-length") == "13");
+  parser.reset();
+  std::string other = sent_head;
+  other.replace(other.find("a.example"), 9, "b.example");
+  take(other + body);
+  CHECK_FALSE(parser.head_repeats());
+  // Whoever takes the message away takes what the next head is compared with.
+  const request taken = std::move(parser.message());
+  parser.reset();
+  take(other + body);
+  CHECK_FALSE(parser.head_repeats());
+  CHECK(parser.message().headers.find("host") == "b.example:80");
+  CHECK(taken.path == "/mcp");
+}
+
 TEST_CASE("request_parser holds a repeated head to the body limit", "[http][request]") {
   request_parser parser({.body_bytes_max = 12});
   REQUIRE(parser.feed(sent_head + body));
