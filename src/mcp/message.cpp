@@ -147,6 +147,7 @@ class reader final : public json::visitor {
   void on_envelope_member(envelope_key key, json::slice value);
   void read_id(json::slice value);
   void read_method(json::slice value);
+  void has(message_part part) noexcept { into_.parts |= static_cast<std::uint8_t>(part); }
   template <class Key>
   static void store(members<Key>& object, std::optional<std::size_t> index,
                     const json::member& found);
@@ -265,22 +266,28 @@ void reader::on_member(unsigned depth, const json::member& found) {
   }
   if (depth == 1 && place_ == place::meta) {
     place_ = place::params;
+    has(message_part::meta);
     into_.meta.whole = found.value;
   }
   if (depth == 2 && place_ == place::client_info)
     place_ = place::meta;
   switch (place_) {
   case place::params:
+    has(message_part::params);
     return store(into_.params, index, found);
   case place::meta:
+    has(message_part::meta);
     return store(into_.meta, index, found);
   case place::client_info:
-    if (index) // the others are of no use apart from the whole
-      store(into_.client_info, index, found);
-    return;
+    if (!index)
+      return; // of no use apart from the whole
+    has(message_part::client_info);
+    return store(into_.client_info, index, found);
   case place::result:
+    has(message_part::result);
     return store(into_.result, index, found);
   case place::error:
+    has(message_part::error);
     return store(into_.error, index, found);
   case place::envelope:
     NEXUS_ASSERT(false && "members below the envelope belong to an object that was entered");
@@ -308,12 +315,15 @@ void reader::on_envelope_member(envelope_key key, json::slice value) {
   case envelope_key::method:
     return read_method(value);
   case envelope_key::params:
+    has(message_part::params);
     into_.params.whole = value;
     return;
   case envelope_key::result:
+    has(message_part::result);
     into_.result.whole = value;
     return;
   case envelope_key::error:
+    has(message_part::error);
     into_.error.whole = value;
     return;
   }
@@ -391,15 +401,26 @@ std::unexpected<error> scan_failure(error&& cause, errc at_place) {
 
 } // namespace
 
+// Most messages have one or two of the five; not to look at the others spares the lines of memory
+// that they are in.
+template <class Key>
+void message::clear_part(message_part which, members<Key>& of) noexcept {
+  if ((parts & static_cast<std::uint8_t>(which)) != 0)
+    of.clear();
+  else
+    NEXUS_DASSERT(of.is_clear());
+}
+
 void message::clear() noexcept {
   kind = message_kind::notification;
   id = {};
   method.clear();
-  params.clear();
-  meta.clear();
-  client_info.clear();
-  result.clear();
-  error.clear();
+  clear_part(message_part::params, params);
+  clear_part(message_part::meta, meta);
+  clear_part(message_part::client_info, client_info);
+  clear_part(message_part::result, result);
+  clear_part(message_part::error, error);
+  parts = 0;
 }
 
 result<> parse_message(std::string_view padded_text, json::scanner& scanner, message& into) {

@@ -107,6 +107,7 @@ class members {
     present_ |= 1u << index(key);
   }
   void add_other(const field& found) { others_.push_back(found); }
+  [[nodiscard]] bool is_clear() const noexcept { return !whole && empty(); }
   /// Forgets the members and keeps the memory.
   void clear() noexcept {
     whole = {};
@@ -123,9 +124,9 @@ class members {
     return static_cast<std::size_t>(key);
   }
 
-  std::array<field, count> known_; // meaningful only where present_ has the bit
   std::uint32_t present_ = 0;
   std::vector<field> others_;
+  std::array<field, count> known_; // meaningful only where present_ has the bit
 };
 
 enum class message_kind : std::uint8_t {
@@ -135,11 +136,21 @@ enum class message_kind : std::uint8_t {
   error_response, ///< error; the id is absent when the peer could not read ours
 };
 
+/// The objects of a message whose members are told apart; a bit each.
+enum class message_part : std::uint8_t {
+  params = 1,
+  meta = 2,
+  client_info = 4,
+  result = 8,
+  error = 16
+};
+
 /// One JSON-RPC message. Its slices die with the text that was parsed.
 struct message {
   message_kind kind = message_kind::notification;
-  json::slice id;     ///< a string or an integer within int64, as it was written
-  std::string method; ///< unescaped; empty in responses
+  std::uint8_t parts = 0; ///< those that the message has; what is done to others is not cleared
+  json::slice id;         ///< a string or an integer within int64, as it was written
+  std::string method;     ///< unescaped; empty in responses
   members<param_key> params;
   members<meta_key> meta;               ///< of params._meta
   members<client_info_key> client_info; ///< of params._meta's clientInfo, without the others
@@ -148,6 +159,10 @@ struct message {
 
   /// Forgets everything and keeps the memory.
   void clear() noexcept;
+
+ private:
+  template <class Key>
+  void clear_part(message_part which, members<Key>& of) noexcept;
 };
 
 /// Parses one JSON-RPC message into `into`, whose memory is reused.
