@@ -62,33 +62,9 @@ class exchange final : public http_call_handler {
   exchange();
   ~exchange() override;
 
-  // What was asked
-  std::string text; ///< owns every slice of `request`
-  mcp::message request;
-  mcp::era era = mcp::era::legacy;
-  mcp::revision revision = mcp::newest_legacy;
-  session_ptr caller; ///< null for stateless clients
-  view_scope scope;
-  client_adapter* client = nullptr;               ///< null once the client is gone
-  mcp::log_level log_level = mcp::log_level::off; ///< least severity of log messages wanted
-  std::uint32_t answer_stream = 0; ///< of its session's replay_log, once the client is absent
+  // Every call reads and writes most of this: it is together, because many exchanges share a cache.
+  // `request` is large and last.
 
-  // Where it goes
-  std::uint32_t slot = 0;
-  std::shared_ptr<vmcp_runtime> within; ///< whose limits it counts for; usually null
-  /// What the server calls it: the tool's or prompt's own name, or the resource's URI.
-  std::string target_name;
-  std::string target_task; ///< the task's own id: who knows it may follow the task, so no log does
-  std::string target_ref;  ///< of a completion: params.ref with the server's own name, or empty
-  std::string unwrapped;   ///< of a call through a meta-tool: its own name and arguments
-  std::string completed;   ///< arguments with those that a virtual MCP adds
-  std::string parameter_fields;    ///< header lines that repeat arguments, for HTTP servers
-  catalog::merged_tool_ptr merged; ///< the tool's servers when it has several; usually null
-  std::uint64_t tried = 0;         ///< bit per member of `merged` that the call was given to
-  bool wraps_output = false;       ///< as catalog::item
-  bool safe_to_repeat = false;     ///< the tool says that it is read-only or idempotent
-
-  // On its way
   enum class stage : std::uint8_t {
     idle,    ///< in the pool
     local,   ///< being answered without a server
@@ -97,30 +73,54 @@ class exchange final : public http_call_handler {
     elsewhere, ///< takes part in a parked call; `parked_at` says where
   };
   stage at = stage::idle;
-  upstream* via = nullptr;    ///< set while waiting or sent
-  std::uint64_t sequence = 0; ///< changes with every use of a pooled object
-  std::int64_t downstream_id = 0;
-  http_call* call = nullptr;             ///< the HTTP request that carries it
-  std::unique_ptr<dialogue> talk;        ///< about what the server wants to know; usually none
-  std::unique_ptr<broken_answer> broken; ///< usually none
-  std::unique_ptr<call_group> group;     ///< the calls that it consists of; usually none
-  std::string server_state;              ///< JSON: the requestState that a modern server gave
-  std::pair<worker_id, std::uint64_t> parked_at; ///< worker and sequence
-  bool has_permit = false;
+  mcp::era era = mcp::era::legacy;
+  mcp::revision revision = mcp::newest_legacy;
+  mcp::log_level log_level = mcp::log_level::off; ///< least severity of log messages wanted
+  bool wraps_output = false;                      ///< as catalog::item
+  bool safe_to_repeat = false;  ///< the tool says that it is read-only or idempotent
+  bool has_permit = false;      ///< of its server
   bool resent = false;          ///< sent again once already
   bool relisted = false;        ///< sent again with headers after a new tools/list
   bool asked_again = false;     ///< looked for its resource a second time
   bool resolve_later = false;   ///< waits for a server's catalogue, then is dispatched again
   bool opened_session = false;  ///< `caller` was opened by this request
   bool embedding_asked = false; ///< of its query, and there was time for an answer
+  view_scope scope;
+  std::uint32_t slot = 0;           ///< of the server that it goes to
+  std::uint32_t answer_stream = 0;  ///< of its session's replay_log, once the client is absent
+  client_adapter* client = nullptr; ///< null once the client is gone
+  upstream* via = nullptr;          ///< set while waiting or sent
+  http_call* call = nullptr;        ///< the HTTP request that carries it
+  session_ptr caller;               ///< null for stateless clients
+  std::uint64_t sequence = 0;       ///< changes with every use of a pooled object
+  std::int64_t downstream_id = 0;
   time_point started{};
   time_point sent_at{};
   std::chrono::milliseconds timeout{0};
-  net::timer deadline;
-
+  net::lazy_timer deadline;
   // Lists of the worker: all exchanges in use, and the pool
   exchange* next = nullptr;
   exchange* previous = nullptr;
+  /// What the server calls it: the tool's or prompt's own name, or the resource's URI.
+  std::string target_name;
+  std::string text; ///< owns every slice of `request`
+
+  // What few have
+  std::shared_ptr<vmcp_runtime> within;  ///< whose limits it counts for; usually null
+  catalog::merged_tool_ptr merged;       ///< the tool's servers when it has several; usually null
+  std::uint64_t tried = 0;               ///< bit per member of `merged` that the call was given to
+  std::unique_ptr<dialogue> talk;        ///< about what the server wants to know; usually none
+  std::unique_ptr<broken_answer> broken; ///< usually none
+  std::unique_ptr<call_group> group;     ///< the calls that it consists of; usually none
+  std::pair<worker_id, std::uint64_t> parked_at; ///< worker and sequence
+  std::string target_task; ///< the task's own id: who knows it may follow the task, so no log does
+  std::string target_ref;  ///< of a completion: params.ref with the server's own name, or empty
+  std::string unwrapped;   ///< of a call through a meta-tool: its own name and arguments
+  std::string completed;   ///< arguments with those that a virtual MCP adds
+  std::string parameter_fields; ///< header lines that repeat arguments, for HTTP servers
+  std::string server_state;     ///< JSON: the requestState that a modern server gave
+
+  mcp::message request;
 
   /// The client's id as it was written; empty for notifications.
   [[nodiscard]] std::string_view id() const noexcept { return request.id.raw; }

@@ -85,6 +85,7 @@ void http_connection::consume(std::string_view bytes) {
                                          ? metrics::refusal::http_limit
                                          : metrics::refusal::http_syntax);
       keep_alive_ = false;
+      facts_ = {}; // of the request before
       respond(status, "text/plain; charset=utf-8", failure.message + "\n");
       break;
     }
@@ -221,6 +222,7 @@ void http_connection::on_tick() {
     } else if (waited >= (parser_.head_done() ? limits.body_timeout : limits.header_timeout)) {
       worker_.metrics().refusals.add(metrics::refusal::http_timeout);
       keep_alive_ = false;
+      facts_ = {};
       return respond(408, "text/plain; charset=utf-8", "the request did not arrive in time\n");
     }
     return;
@@ -232,7 +234,7 @@ void http_connection::on_tick() {
     return guest_->keep_alive();
   if (state_ == state::answering && !events_begun_) {
     const bool calls = active_ != nullptr || batch_;
-    if (!accepts_events_ || !calls || waited < limits::sse_keepalive_interval)
+    if (!facts_.accepts_events || !calls || waited < limits::sse_keepalive_interval)
       return;
     begin_events();
   }
@@ -275,9 +277,8 @@ void http_connection::begin_head(unsigned status) {
   http::append_status_line(out, status);
   if (!keep_alive_)
     out += "Connection: close\r\n";
-  if (const auto origin = parser_.message().headers.find("origin")) {
-    // The origin has been admitted; browsers want to hear that.
-    http::append_field(out, "Access-Control-Allow-Origin", *origin);
+  if (facts_.origin) { // browsers want to hear that it has been admitted
+    http::append_field(out, "Access-Control-Allow-Origin", *facts_.origin);
     out += "Access-Control-Expose-Headers: Mcp-Session-Id, WWW-Authenticate\r\nVary: Origin\r\n";
   }
 }
@@ -306,7 +307,7 @@ void http_connection::send_answer(exchange& x, const gateway::pieces& message,
 }
 
 void http_connection::finish_message(const gateway::pieces& message, unsigned http_status) {
-  if (!events_begun_ && !accepts_json_)
+  if (!events_begun_ && !facts_.accepts_json)
     begin_events();
   if (events_begun_) {
     append_event(message.to_string(), event_weight::last);
@@ -340,7 +341,7 @@ void http_connection::send_notification(exchange&, const gateway::pieces& messag
 
 bool http_connection::ask(exchange&, std::string_view request) {
   if (!events_begun_) {
-    if (!accepts_events_ || parser_.message().version != 11)
+    if (!facts_.accepts_events || parser_.message().version != 11)
       return false;
     begin_events();
   }
@@ -370,7 +371,7 @@ void http_connection::batch_done(batch&, const std::string& answers) {
 
 void http_connection::send_message(const gateway::pieces& message, event_weight weight) {
   if (!events_begun_) {
-    if (!accepts_events_ || parser_.message().version != 11)
+    if (!facts_.accepts_events || parser_.message().version != 11)
       return; // a client of plain JSON
     begin_events();
   }

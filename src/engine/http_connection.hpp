@@ -11,6 +11,7 @@
 #include "engine/change_watch.hpp"
 #include "engine/exchange.hpp"
 #include "engine/replay_log.hpp"
+#include "engine/request_facts.hpp"
 #include "engine/worker.hpp"
 #include "http/message.hpp"
 #include "net/stream.hpp"
@@ -182,35 +183,34 @@ class http_connection final : private net::stream_handler,
   void log_message(std::string_view notification) override;
   void finish() override;
 
+  // What every request needs is together: many connections share a cache.
   worker& worker_;
   const std::uint64_t id_;
   const own_port_ptr own_; ///< null on the gateway's own port
   net::stream_ptr stream_;
   http::request_parser parser_;
-  std::string pending_;    ///< bytes of pipelined requests
-  std::size_t unread_ = 0; ///< of answers, when is_being_read() last found some taken
-  state state_ = state::reading;
   exchange* active_ = nullptr;
-  std::unique_ptr<batch> batch_;
-  std::unique_ptr<http_guest> guest_;
+  state state_ = state::reading;
   bool consuming_ = false; ///< consume() is on the stack and goes on by itself
   bool keep_alive_ = true;
-  bool accepts_json_ = true;
-  bool accepts_events_ = false;
   bool events_begun_ = false;
   bool stop_when_done_ = false;
-
-  std::unique_ptr<change_watch> watch_; ///< of a modern listen
-
-  // A stream of a legacy session: the answer to a POST, or what is followed
-  session_ptr stream_session_;
-  replay_log* log_ = nullptr;
-  std::uint32_t event_stream_ = 0;
-  std::uint64_t position_ = 0; ///< the last event of it that was followed
-
   time_point since_; ///< when the current wait began
   time_point last_written_;
-  net::timer tick_, early_;
+  net::lazy_timer early_;
+  // A stream of a legacy session: the answer to a POST, or what is followed
+  replay_log* log_ = nullptr;
+  session_ptr stream_session_;
+  std::uint32_t event_stream_ = 0;
+  std::uint64_t position_ = 0; ///< the last event of it that was followed
+  request_facts facts_;        ///< of the request at hand, or the last one
+  std::string pending_;        ///< bytes of pipelined requests
+
+  std::size_t unread_ = 0; ///< of answers, when is_being_read() last found some taken
+  std::unique_ptr<batch> batch_;
+  std::unique_ptr<http_guest> guest_;
+  std::unique_ptr<change_watch> watch_; ///< of a modern listen
+  net::timer tick_;
 };
 
 } // namespace nexus::engine

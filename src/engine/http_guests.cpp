@@ -70,8 +70,7 @@ void sse_client::hang_up() {
 }
 
 void http_connection::serve_event_stream(view_scope scope) {
-  accepts_events_ = http::accepts(parser_.message().headers.find("accept"), "text/event-stream");
-  if (!accepts_events_)
+  if (!http::accepts(parser_.message().headers.find("accept"), "text/event-stream"))
     return respond(406, text_plain, "Accept must admit text/event-stream\n");
   if (worker_.shared().draining.load(std::memory_order_relaxed))
     return respond(503, text_plain, "the gateway is stopping\n", "Retry-After: 1\r\n");

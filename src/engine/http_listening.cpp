@@ -20,8 +20,8 @@ void http_connection::serve_get(view_scope scope) {
   const auto version = headers.find("mcp-protocol-version");
   const auto known = version ? mcp::parse_revision(*version) : std::nullopt;
   const bool modern = known && mcp::era_of(*known) == mcp::era::modern;
-  if (modern || !id || !accepts_events_) {
-    if (!modern && accepts_events_)
+  if (modern || !id || !facts_.accepts_events) {
+    if (!modern && facts_.accepts_events)
       return respond(400, text_plain, "the Mcp-Session-Id header is missing\n");
     return respond(modern || !id ? 405 : 406, text_plain,
                    "this is an MCP endpoint: POST JSON-RPC messages to it\n",
@@ -131,7 +131,7 @@ void http_connection::end_following() {
 }
 
 void http_connection::listen(exchange& x) {
-  if (!accepts_events_)
+  if (!facts_.accepts_events)
     return refuse_message(x, mcp::errc::invalid_request, 406,
                           "subscriptions/listen needs Accept: text/event-stream", {});
   watch_ = std::make_unique<change_watch>(worker_, x);

@@ -8,6 +8,7 @@
 #include "base/assert.hpp"
 #include "base/text.hpp"
 #include "http/body.hpp"
+#include "json/scan.hpp"
 
 namespace nexus::engine {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 /// Servers close idle connections after 60 s or more unless they say otherwise (Keep-Alive:
 /// timeout=...); we leave before they do.
 constexpr seconds idle_max_default{55};
+static_assert(net::readable_beyond_bytes >= json::padding_bytes);
 /// What is kept of a body that is neither JSON nor events, for the error text.
 constexpr std::size_t other_body_bytes_max = 4 * 1024;
 
@@ -135,7 +137,6 @@ class http_call final : public net::stream_handler,
   }
 
   void on_head(const http::response_head& head) override {
-    head_ = head;
     const auto type = head.headers.find("content-type").value_or("");
     if (http::media_type_is(type, "text/event-stream")) {
       kind_ = body_kind::events;
@@ -156,8 +157,12 @@ class http_call final : public net::stream_handler,
         event_failure_ = fed.error();
     } else if (kind_ == body_kind::json) {
       const std::uint64_t arrived = body_.size() + bytes.size();
+      if (body_.empty() && head().content_length == arrived) {
+        whole_ = bytes; // finish() follows before they go
+        return;
+      }
       http::append_spared(body_, bytes,
-                          std::max(head_.content_length.value_or(0), arrived) - arrived);
+                          std::max(head().content_length.value_or(0), arrived) - arrived);
     } else {
       body_ += bytes.substr(0, other_body_bytes_max - std::min(body_.size(), other_body_bytes_max));
     }
@@ -176,7 +181,7 @@ class http_call final : public net::stream_handler,
       handler_->on_message(*this, event.data);
   }
 
-  [[nodiscard]] const http::response_head& head() const noexcept { return head_; }
+  [[nodiscard]] const http::response_head& head() const noexcept { return parser_.head(); }
 
   /// Lets go of the socket and of the handler; the object dies later.
   void shut() noexcept {
@@ -203,17 +208,17 @@ class http_call final : public net::stream_handler,
 
   void finish(bool must_close) {
     done_ = false;
-    const bool keep = head_.keep_alive && !must_close;
-    const bool has_json = kind_ == body_kind::json && !body_.empty();
-    if (has_json) {
-      handler_->on_message(*this, body_);
+    const bool keep = head().keep_alive && !must_close;
+    const auto text = whole_.empty() ? std::string_view(body_) : std::exchange(whole_, {});
+    if (kind_ == body_kind::json && !text.empty()) {
+      handler_->on_message(*this, text);
       if (handler_ == nullptr)
         return; // cancelled by its owner
     }
     auto* const handler = handler_;
     handler_ = nullptr;
     served_ = true;
-    handler->on_end(*this, head_, kind_ == body_kind::other ? std::string_view(body_) : "");
+    handler->on_end(*this, head(), kind_ == body_kind::other ? std::string_view(body_) : "");
     if (stream_ == nullptr)
       return;
     if (keep)
@@ -231,22 +236,23 @@ class http_call final : public net::stream_handler,
     pool_.discard(*this);
   }
 
+  // What every request needs is together: many connections share a cache.
   http_pool& pool_;
   http::response_parser parser_;
-  http::sse_parser events_;
   http_call_handler* handler_ = nullptr;
-  std::unique_ptr<net::pending_connect> connecting_;
   net::stream_ptr stream_;
-  std::string pending_; ///< the request while the connection is being made
-  std::string body_;
-  http::response_head head_;
-  event_position position_;
-  std::optional<error> event_failure_;
   body_kind kind_ = body_kind::other;
   bool responded_ = false; ///< a byte of the answer has come
   bool served_ = false;    ///< has carried a request before
   bool done_ = false;
-  net::timer idle_timer_;
+  std::string_view whole_; ///< a body that came in one piece, where it arrived
+  std::string body_;       ///< one that came in several
+  net::lazy_timer idle_timer_;
+  event_position position_;
+  std::unique_ptr<net::pending_connect> connecting_;
+  std::string pending_; ///< the request while the connection is being made
+  http::sse_parser events_;
+  std::optional<error> event_failure_;
 };
 
 http_pool::http_pool(net::reactor& on, http_pool_options options)
@@ -297,10 +303,10 @@ const event_position& http_pool::position_of(const http_call& call) {
 }
 
 void http_pool::give_back(http_call& connection) {
-  connection.parser_.reset();
+  NEXUS_DASSERT(connection.parser_.idle());
   // One huge answer must not keep its memory for the life of the connection.
   http::recycle(connection.body_);
-  const auto idle_max = keep_alive_hint(connection.head_).value_or(idle_max_default);
+  const auto idle_max = keep_alive_hint(connection.head()).value_or(idle_max_default);
   if (idle_max.count() == 0)
     return discard(connection);
   idle_.push_back(&connection);

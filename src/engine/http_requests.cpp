@@ -48,10 +48,11 @@ void http_connection::serve_request() {
   since_ = worker_.now();
   keep_alive_ = request.keep_alive;
   worker_.metrics().http_requests.add(count_as(request.verb));
-  const auto origin = request.headers.find("origin");
-  if (!shared.hosts.admits(request.headers.find("host").value_or(""), origin)) {
-    worker_.metrics().refusals.add(origin ? metrics::refusal::origin : metrics::refusal::host);
-    request.headers.clear(); // the answer tells a foreign origin nothing
+  if (!parser_.head_repeats())
+    facts_ = request_facts::of(request.headers, shared.hosts);
+  if (!facts_.admitted) {
+    const bool by_browser = request.headers.find("origin").has_value();
+    worker_.metrics().refusals.add(by_browser ? metrics::refusal::origin : metrics::refusal::host);
     return respond(403, text_plain,
                    "this Host or Origin is not served; see allowedHosts and allowedOrigins\n");
   }
@@ -151,11 +152,7 @@ std::optional<http_connection::address> http_connection::address_of(std::string_
 }
 
 void http_connection::serve_mcp(view_scope scope) {
-  auto& request = parser_.message();
-  const auto accept = request.headers.find("accept");
-  accepts_json_ = http::accepts(accept, "application/json");
-  accepts_events_ = accept && http::accepts(accept, "text/event-stream");
-  switch (request.verb) {
+  switch (parser_.message().verb) {
   case http::method::post:
     return serve_post(scope);
   case http::method::get:
@@ -187,30 +184,27 @@ void http_connection::serve_preflight() {
 }
 
 void http_connection::serve_post(view_scope scope) {
-  auto& request = parser_.message();
   if (worker_.shared().draining.load(std::memory_order_relaxed)) {
     worker_.metrics().refusals.add(metrics::refusal::draining);
     return respond(503, text_plain, "the gateway is stopping\n", "Retry-After: 1\r\n");
   }
-  const auto type = request.headers.find("content-type");
-  if (!type || !http::media_type_is(*type, "application/json")) {
+  if (facts_.body == request_facts::body_kind::other) {
     worker_.metrics().refusals.add(metrics::refusal::media_type);
     return respond(415, text_plain, "Content-Type must be application/json\n");
   }
-  const auto coding = request.headers.find("content-encoding");
-  if (coding && !iequals(*coding, "identity")) {
+  if (facts_.body == request_facts::body_kind::coded) {
     worker_.metrics().refusals.add(metrics::refusal::media_type);
     return respond(415, text_plain, "compressed bodies are not read\n",
                    "Accept-Encoding: identity\r\n");
   }
-  if (!accepts_json_ && !accepts_events_) {
+  if (!facts_.accepts_json && !facts_.accepts_events) {
     worker_.metrics().refusals.add(metrics::refusal::media_type);
     return respond(406, text_plain, "Accept must admit application/json, text/event-stream\n");
   }
   auto& x = worker_.acquire();
   x.client = this;
   x.scope = scope;
-  x.text.swap(request.body);
+  x.text.swap(parser_.message().body);
   json::ensure_padding(x.text);
   active_ = &x;
   serve_message(x);
@@ -226,12 +220,11 @@ void http_connection::refuse_message(exchange& x, mcp::errc code, unsigned statu
 }
 
 void http_connection::serve_message(exchange& x) {
-  const auto& headers = parser_.message().headers;
-  x.request.clear();
   if (mcp::is_batch(x.text)) {
+    x.request.clear();
     x.era = mcp::era::legacy;
-    if (const auto id = headers.find("mcp-session-id"))
-      return with_session(x, *id);
+    if (facts_.session_id)
+      return with_session(x, *facts_.session_id);
     worker_.metrics().refusals.add(metrics::refusal::envelope);
     return refuse_message(x, mcp::errc::invalid_request, 400, batch_refusal, {});
   }
@@ -241,12 +234,7 @@ void http_connection::serve_message(exchange& x) {
                                                                   : metrics::refusal::envelope);
     return refuse_message(x, code, 400, parsed.error().message, {});
   }
-  gateway::protocol_headers protocol;
-  protocol.present = true;
-  protocol.protocol_version = headers.find("mcp-protocol-version");
-  protocol.method = headers.find("mcp-method");
-  protocol.name = headers.find("mcp-name");
-  const auto kind = gateway::classify(x.request, protocol);
+  const auto kind = gateway::classify(x.request, facts_.protocol);
   if (!kind) {
     const auto& refused = kind.error();
     worker_.metrics().refusals.add(refused.code == mcp::errc::header_mismatch
@@ -264,13 +252,12 @@ void http_connection::serve_message(exchange& x) {
   }
   if (x.request.method == "initialize" && x.request.kind == mcp::message_kind::request)
     return session_found(x, nullptr);
-  const auto id = headers.find("mcp-session-id");
-  if (!id) {
+  if (!facts_.session_id) {
     worker_.metrics().refusals.add(metrics::refusal::session);
     return refuse_message(x, mcp::errc::invalid_request, 400,
                           "the Mcp-Session-Id header is missing; send initialize first", {});
   }
-  with_session(x, *id);
+  with_session(x, *facts_.session_id);
 }
 
 void http_connection::with_session(exchange& x, std::string_view id) {
@@ -314,7 +301,7 @@ void http_connection::session_found(exchange& x, session_ptr found) {
   if (mcp::is_batch(x.text))
     return serve_batch(x);
   if (x.request.kind == mcp::message_kind::request) {
-    const bool can_resume = x.caller && accepts_events_ &&
+    const bool can_resume = x.caller && facts_.accepts_events &&
                             x.revision == mcp::revision::r2025_11_25 &&
                             parser_.message().version == 11;
     dispatch(worker_, x);

@@ -147,7 +147,6 @@ void worker::release(exchange& x) {
   if (x.within)
     x.within->in_flight.fetch_sub(1, std::memory_order_relaxed);
   x.within.reset();
-  x.server_state.clear();
   x.caller.reset();
   x.client = nullptr;
   x.via = nullptr;
@@ -159,9 +158,9 @@ void worker::release(exchange& x) {
   x.asked_again = x.relisted = x.wraps_output = x.embedding_asked = false;
   x.merged.reset();
   x.target_name.clear();
-  x.target_ref.clear();
-  x.target_task.clear();
-  x.parameter_fields.clear();
+  for (auto* const rare : {&x.target_ref, &x.target_task, &x.parameter_fields, &x.server_state})
+    if (!rare->empty())
+      rare->clear();
   if (x.unwrapped.capacity() > pooled_text_bytes_max)
     std::string().swap(x.unwrapped);
   if (x.text.capacity() > pooled_text_bytes_max)

@@ -290,6 +290,33 @@ class Requests(HttpCase):
                     response.body
                     self.assertEqual(response.status, status)
 
+    def test_each_head_of_a_connection_is_judged(self):
+        """Heads that repeat are recognised; whatever differs in one counts at once."""
+        local = f"http://localhost:{self.address[1]}"
+        foreign = ("Origin", "http://evil.example.com")
+        form = [("Content-Type", "text/plain"), ("Accept", BOTH_FORMS)]
+        page = [("Content-Type", "application/json"), ("Accept", "text/html")]
+        turns = (
+            (JSON, 200, None),
+            ([*JSON, foreign], 403, None),
+            ([*JSON, ("Origin", local)], 200, local),
+            (JSON, 200, None),
+            (form, 415, None),
+            (page, 406, None),
+            (JSON, 200, None),
+        )
+        body = json.dumps(INITIALIZE).encode()
+        with Connection(self.address) as connection:
+            for headers, status, origin in turns:
+                for _ in range(3):
+                    with self.subTest(headers=headers):
+                        response = connection.request("POST", "/mcp", headers, body)
+                        response.body
+                        self.assertEqual(response.status, status)
+                        self.assertEqual(
+                            response.header("access-control-allow-origin"), origin
+                        )
+
     def test_request_in_single_bytes(self):
         body = json.dumps(INITIALIZE).encode()
         data = request_bytes(
