@@ -82,7 +82,7 @@ class fused_policy : public caf::policy::unprofiled {
   void internal_enqueue(Worker* self, caf::resumable* job) {
     push(self, job);
     // A worker that sleeps may take what this one has too much of.
-    if (d(self).queued.load(std::memory_order_relaxed) > 1)
+    if (has_too_much(d(self)))
       wake_a_sleeper(self);
   }
 
@@ -105,10 +105,13 @@ class fused_policy : public caf::policy::unprofiled {
       if (auto* const job = take(self))
         return job;
       data.since_poll = 0;
-      if (reactor.poll() > 0)
-        continue;
-      if (auto* const job = steal(self))
-        return job;
+      if (has_victim(self)) {
+        // What the last turn wants sent does not wait for a job of somebody else.
+        if (reactor.poll() > 0)
+          continue;
+        if (auto* const job = steal(self))
+          return job;
+      }
       data.sleeping.store(true);
       if (data.queued.load() == 0)
         reactor.wait(sleep_max);
@@ -170,13 +173,26 @@ class fused_policy : public caf::policy::unprofiled {
     return job;
   }
 
+  static bool has_too_much(const worker_data& of) noexcept {
+    return of.queued.load(std::memory_order_relaxed) > 1;
+  }
+
+  template <class Worker>
+  bool has_victim(Worker* self) {
+    auto* const parent = self->parent();
+    for (std::size_t i = 0; i < parent->num_workers(); ++i)
+      if (i != self->id() && has_too_much(d(parent->worker_by_id(i))))
+        return true;
+    return false;
+  }
+
   template <class Worker>
   caf::resumable* steal(Worker* self) {
     auto* const parent = self->parent();
     const auto count = parent->num_workers();
     for (std::size_t i = 1; i < count; ++i) {
       auto& victim = d(parent->worker_by_id((self->id() + i) % count));
-      if (victim.queued.load(std::memory_order_relaxed) < 2)
+      if (!has_too_much(victim))
         continue;
       if (auto* const job = victim.queue.take_tail()) {
         victim.queued.fetch_sub(1);
