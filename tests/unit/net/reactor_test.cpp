@@ -202,7 +202,7 @@ TEST_CASE("reactor wait ends by a wake, also by one that came before it", "[net]
   const auto last = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() - last < milliseconds(50))
     r->wait(milliseconds(50));
-  CHECK(r->counters().waits - before <= 3);
+  CHECK(r->counters().waits - before <= 10); // one that does not sleep counts thousands
 }
 
 namespace {
