@@ -148,7 +148,7 @@ enum class message_part : std::uint8_t {
 /// One JSON-RPC message. Its slices die with the text that was parsed.
 struct message {
   message_kind kind = message_kind::notification;
-  std::uint8_t parts = 0; ///< those that the message has; what is done to others is not cleared
+  std::uint8_t parts = 0; ///< the message_parts that may hold something; the others are clear
   json::slice id;         ///< a string or an integer within int64, as it was written
   std::string method;     ///< unescaped; empty in responses
   members<param_key> params;
