@@ -1,6 +1,6 @@
 """Reads what callgrind wrote about one thread and one stretch of time.
 
-Format: https://valgrind.org/docs/manual/cl-format.html, version 1, one event (Ir).
+Format: https://valgrind.org/docs/manual/cl-format.html, version 1.
 """
 
 import collections
@@ -17,8 +17,9 @@ _COPIES = re.compile(r"__?mem(cpy|move|pcpy)")
 class Part:
     """The sums of one dump.
 
-    `instructions` is everything, `copying` what memcpy and memmove executed of it, `allocations`
-    the calls from outside the allocator's library into one of its functions that allocate.
+    `instructions` is everything (or what else was counted), `copying` what memcpy and memmove
+    executed of it, `allocations` the calls from outside the allocator's library into one of its
+    functions that allocate.
     """
 
     def __init__(self):
@@ -48,9 +49,10 @@ class _Names:
         return self._known[kind, number]
 
 
-def read_part(path: pathlib.Path) -> Part:
-    """The sums of a file that callgrind dumped."""
+def read_part(path: pathlib.Path, counted: tuple[str, ...] = ("Ir",)) -> Part:
+    """The sums of a file that callgrind dumped: of the events `counted`, together."""
     part, names = Part(), _Names()
+    columns = [1]
     here = {"ob": "", "fn": ""}
     called = {"ob": None, "fn": ""}
     inclusive = False  # the next line of costs is that of a call, which its callee has already
@@ -60,6 +62,8 @@ def read_part(path: pathlib.Path) -> Part:
             name = names.resolve(kind, number, text)
             if kind in here:
                 (called if callee else here)[kind] = name
+        elif line.startswith("events: "):
+            columns = [1 + line.split()[1:].index(event) for event in counted]
         elif line.startswith("calls="):
             library = here["ob"] if called["ob"] is None else called["ob"]
             if library != here["ob"] and _ALLOCATOR.search(library) and \
@@ -69,7 +73,8 @@ def read_part(path: pathlib.Path) -> Part:
             inclusive = True
         elif line[:1].isdigit() or line[:1] in ("+", "-", "*"):
             if not inclusive:
-                cost = int(line.split()[1])
+                costs = line.split()  # zeros at the end are left out
+                cost = sum(int(costs[column]) for column in columns if column < len(costs))
                 part.instructions += cost
                 part.by_function[here["fn"]] += cost
                 if _COPIES.match(here["fn"]):
