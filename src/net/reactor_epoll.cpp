@@ -25,6 +25,9 @@ constexpr int reads_per_turn = 16;
 /// Connections that one listener accepts in a row.
 constexpr int accepts_per_turn = 256;
 constexpr std::size_t events_per_call = 512;
+/// A turn with so few events sends after each of them: the peer need not wait for the rest. With
+/// more, sends one after the other cost less.
+constexpr int events_few = 8;
 
 /// What an event leads to; the lowest bit of its pointer says which descriptor of a pair it is.
 class epoll_source {
@@ -327,6 +330,8 @@ std::size_t epoll_reactor::dispatch() {
     ++events;
     note_party(event.data.ptr);
     static_cast<epoll_source*>(event.data.ptr)->on_ready(event.events);
+    if (ready_count_ <= events_few)
+      flush_streams();
   }
   return events;
 }
